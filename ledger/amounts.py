@@ -1,0 +1,207 @@
+"""Exact decimals: one text form, exact arithmetic, and division that names its rounding.
+
+Inside :func:`exact`, addition, subtraction and multiplication of Decimals never round; an
+operation that would have to round raises instead. Every division goes through
+:func:`divide` and every shortening through :func:`round_to`, where rounding and scale are named.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from decimal import (
+    MAX_EMAX,
+    MIN_EMIN,
+    ROUND_CEILING,
+    ROUND_DOWN,
+    ROUND_FLOOR,
+    ROUND_HALF_EVEN,
+    ROUND_UP,
+    Context,
+    Decimal,
+    DivisionByZero,
+    FloatOperation,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+    localcontext,
+)
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from ledger.errors import AmountError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAXIMUM_DIGITS = 38
+MAXIMUM_SCALE = 18
+ZERO = Decimal(0)
+ONE = Decimal(1)
+
+# Products of a few 38-digit numbers fit easily; what does not fit raises (Inexact is trapped).
+EXACT = Context(
+    prec=1000,
+    Emin=MIN_EMIN,
+    Emax=MAX_EMAX,
+    traps=[Inexact, InvalidOperation, DivisionByZero, Overflow, FloatOperation],
+)
+_ROUNDING = Context(prec=1000, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[InvalidOperation, DivisionByZero, FloatOperation])
+
+_PLAIN = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?", re.ASCII)
+_NORMAL = re.compile(r"(?:0|-?(?:[1-9][0-9]*(?:\.[0-9]*[1-9])?|0\.[0-9]*[1-9]))", re.ASCII)
+
+
+class Rounding(StrEnum):
+    """Roundings, named as the decimal module names them."""
+
+    HALF_EVEN = ROUND_HALF_EVEN
+    DOWN = ROUND_DOWN
+    UP = ROUND_UP
+    FLOOR = ROUND_FLOOR
+    CEILING = ROUND_CEILING
+
+
+@contextmanager
+def exact() -> Iterator[None]:
+    """Make Decimal arithmetic exact for the block; works as a decorator too.
+
+    Raises (inside the block):
+        decimal.Inexact: an operation had to round; use :func:`divide` or :func:`round_to`.
+        decimal.FloatOperation: a float was mixed in.
+    """
+    with localcontext(EXACT):
+        yield
+
+
+def parse_amount(text: str) -> Decimal:
+    """Read a plain decimal and return it in normal form: ``1.50`` is 1.5 and ``-0`` is 0.
+
+    Raises:
+        AmountError: not a plain decimal (exponents, a plus sign and separators are refused), more
+            than 38 significant digits, or more than 18 digits after the point.
+    """
+    match = _PLAIN.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise AmountError(
+            f"{text!r} is not a plain decimal", next_step='write numbers as strings such as "1234.5", without exponent'
+        )
+    sign, whole, fraction = match.groups()
+    whole = whole.lstrip("0")
+    fraction = (fraction or "").rstrip("0")
+    digits = (whole + fraction).lstrip("0") if not whole else whole + fraction
+    if len(fraction) > MAXIMUM_SCALE:
+        raise AmountError(f"{text} has more than {MAXIMUM_SCALE} digits after the point")
+    if len(digits) > MAXIMUM_DIGITS:
+        raise AmountError(f"{text} has more than {MAXIMUM_DIGITS} significant digits")
+    if not digits:
+        return ZERO
+    return Decimal(f"{sign}{whole or '0'}.{fraction}" if fraction else sign + whole)
+
+
+def read_amount(text: str) -> Decimal:
+    """Read a number as a source prints it, exponent allowed (``-6.876e-05``), and return it in normal form.
+
+    For importers of foreign files only; drafts and stored events use :func:`parse_amount`.
+
+    Raises:
+        AmountError: not a number, not finite, or out of the range of :func:`parse_amount`.
+    """
+    stripped = text.strip()
+    try:
+        value = Decimal(stripped)
+    except ArithmeticError:
+        raise AmountError(f"{text!r} is not a number") from None
+    if not value.is_finite() or not stripped.isascii() or "_" in stripped:
+        raise AmountError(f"{text!r} is not a number")
+    if value and value.adjusted() > MAXIMUM_DIGITS:
+        raise AmountError(f"{text} has more than {MAXIMUM_DIGITS} significant digits")
+    if value and value.adjusted() < -MAXIMUM_SCALE:
+        raise AmountError(f"{text} has more than {MAXIMUM_SCALE} digits after the point")
+    return parse_amount(f"{value:f}")
+
+
+def is_normal(text: str) -> bool:
+    """Tell whether a text is a decimal in the ledger's normal form and range."""
+    if _NORMAL.fullmatch(text) is None:
+        return False
+    whole, _, fraction = text.lstrip("-").partition(".")
+    significant = (whole + fraction).lstrip("0")
+    return len(fraction) <= MAXIMUM_SCALE and len(significant) <= MAXIMUM_DIGITS
+
+
+def format_amount(value: Decimal) -> str:
+    """Return a Decimal in normal form: no exponent, no superfluous zeros, ``-0`` as ``0``.
+
+    Raises:
+        AmountError: not finite, more than 38 significant digits, or more than 18 after the point.
+    """
+    if not value.is_finite():
+        raise AmountError(f"{value} is not a finite number")
+    text = format_exact(value)
+    if not is_normal(text):
+        raise AmountError(
+            f"{text} is out of range: at most {MAXIMUM_DIGITS} digits, {MAXIMUM_SCALE} of them after the point"
+        )
+    return text
+
+
+def format_exact(value: Decimal) -> str:
+    """Return a finite Decimal in plain form without superfluous zeros, whatever its length."""
+    if not value:
+        return "0"
+    text = f"{value:f}"
+    if "." in text:
+        text = text.rstrip("0").removesuffix(".")
+    return text
+
+
+def round_to(value: Decimal, scale: int, rounding: Rounding) -> Decimal:
+    """Return ``value`` with at most ``scale`` digits after the point, rounded as named."""
+    exponent = value.as_tuple().exponent
+    if isinstance(exponent, int) and -exponent <= scale:
+        return value
+    return value.quantize(Decimal(1).scaleb(-scale), rounding=rounding.value, context=_ROUNDING)
+
+
+def divide(dividend: Decimal, divisor: Decimal, *, scale: int, rounding: Rounding) -> Decimal:
+    """Return ``dividend / divisor`` correctly rounded to ``scale`` digits after the point.
+
+    The quotient is taken over integers, so that it is rounded once only.
+
+    Raises:
+        ZeroDivisionError: the divisor is zero.
+    """
+    numerator_digits, numerator_exponent = _integer(dividend)
+    denominator_digits, denominator_exponent = _integer(divisor)
+    shift = numerator_exponent - denominator_exponent + scale
+    if shift >= 0:
+        numerator_digits *= 10**shift
+    else:
+        denominator_digits *= 10**-shift
+    return Decimal(_divide_integers(numerator_digits, denominator_digits, rounding)).scaleb(-scale, context=_ROUNDING)
+
+
+def _integer(value: Decimal) -> tuple[int, int]:
+    sign, digits, exponent = value.as_tuple()
+    if not isinstance(exponent, int):
+        raise AmountError(f"{value} is not a finite number")
+    magnitude = int(value.copy_abs().scaleb(-exponent, context=_ROUNDING)) if digits != (0,) else 0
+    return (-magnitude if sign else magnitude), exponent
+
+
+def _divide_integers(numerator: int, denominator: int, rounding: Rounding) -> int:
+    if denominator < 0:
+        numerator, denominator = -numerator, -denominator
+    quotient, remainder = divmod(numerator, denominator)  # rounds towards minus infinity
+    if not remainder or rounding is Rounding.FLOOR:
+        return quotient
+    negative = quotient < 0
+    twice = 2 * remainder
+    up = {
+        Rounding.CEILING: True,
+        Rounding.DOWN: negative,
+        Rounding.UP: not negative,
+        Rounding.HALF_EVEN: twice > denominator or (twice == denominator and quotient % 2 == 1),
+    }[rounding]
+    return quotient + 1 if up else quotient

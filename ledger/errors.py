@@ -1,0 +1,217 @@
+"""Errors: one class per cause, each with its evidence, its exit code and the next step.
+
+An error is something broken and is raised. What an audit concludes is a finding, which is
+data and lives in ``replay.findings``. Messages say what, where and what next; code that
+reacts to an error reads its fields and never its message.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """Exit codes of both commands (docs/reference/cli.md)."""
+
+    OK = 0
+    NEGATIVE_VERDICT = 1
+    USAGE = 2
+    INTEGRITY_BROKEN = 3
+    ENVIRONMENT = 4
+    NOT_FOUND = 5
+    INTERRUPTED = 130
+
+
+class LedgerError(Exception):
+    """Base of every error that this project raises on purpose.
+
+    Attributes:
+        message: what is wrong and where, in one sentence.
+        next_step: the command or change to try next, or None.
+        exit_code: what a command exits with when this error ends it.
+    """
+
+    exit_code: ClassVar[ExitCode] = ExitCode.ENVIRONMENT
+
+    def __init__(self, message: str, *, next_step: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.next_step = next_step
+
+
+class InvalidInputError(LedgerError):
+    """Something that the caller gave is not acceptable.
+
+    Attributes:
+        place: where it was given, outermost first, for example ``("fills.ndjson", "line 7", "data.quantity")``.
+        problem: what is wrong with it, without the place.
+    """
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, problem: str, *, place: tuple[str, ...] = (), next_step: str | None = None) -> None:
+        where = ", ".join(place)
+        super().__init__(f"{where}: {problem}" if where else problem, next_step=next_step)
+        self.problem = problem
+        self.place = place
+
+    def within(self, *outer: str) -> InvalidInputError:
+        """Return the same error with its place put inside ``outer`` (a file, a line)."""
+        return type(self)(self.problem, place=(*outer, *self.place), next_step=self.next_step)
+
+
+class AmountError(InvalidInputError):
+    """A number is not an exact decimal of at most 38 digits, 18 of them after the point."""
+
+
+class CanonicalFormError(InvalidInputError):
+    """Bytes or a value are outside the strict JSON profile (docs/spec/event-format.md)."""
+
+
+class InvalidEventError(InvalidInputError):
+    """A draft or a payload breaks the event catalogue (docs/reference/events.md)."""
+
+
+class ConflictingEventError(LedgerError):
+    """An event with this id is recorded already, with other content.
+
+    Attributes:
+        event_id: the id that both carry.
+        sequence: where the recorded one stands, or None if both are in the same input.
+        differing_fields: names of the event's fields that differ.
+    """
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, event_id: str, sequence: int | None, differing_fields: tuple[str, ...]) -> None:
+        where = f"at sequence {sequence}" if sequence is not None else "in the same input"
+        super().__init__(
+            f"event {event_id} is recorded already {where} with other content: "
+            f"{', '.join(differing_fields)} differ; nothing was recorded from this batch",
+            next_step=(f"ledger show {sequence}" if sequence is not None else "give each event an id of its own")
+            + "; a correction of a recorded fact is a CorrectionRecorded event with a new id",
+        )
+        self.event_id = event_id
+        self.sequence = sequence
+        self.differing_fields = differing_fields
+
+
+class AppendConditionFailedError(LedgerError):
+    """Something touching the named subjects was recorded after the caller looked.
+
+    Attributes:
+        after_sequence: the last sequence the caller had seen.
+        sequence: the first event that breaks the condition.
+    """
+
+    exit_code = ExitCode.NEGATIVE_VERDICT
+
+    def __init__(self, after_sequence: int, sequence: int) -> None:
+        super().__init__(
+            f"the append condition does not hold: event {sequence} came after sequence {after_sequence}; "
+            "nothing was recorded",
+            next_step=f"read from sequence {after_sequence + 1}, decide again, and append with the new condition",
+        )
+        self.after_sequence = after_sequence
+        self.sequence = sequence
+
+
+class IntegrityError(LedgerError):
+    """A hash, link, proof or signature does not hold."""
+
+    exit_code = ExitCode.INTEGRITY_BROKEN
+
+
+class ChainBrokenError(IntegrityError):
+    """An event is not the one that the chain says stands here.
+
+    Attributes:
+        sequence: the event's place.
+        expected_hash: 64 hex digits that the chain calls for.
+        actual_hash: 64 hex digits that were found.
+    """
+
+    def __init__(self, sequence: int, expected_hash: str, actual_hash: str) -> None:
+        super().__init__(
+            f"the chain is broken at sequence {sequence}: expected hash {expected_hash}, found {actual_hash}",
+            next_step="ledger verify",
+        )
+        self.sequence = sequence
+        self.expected_hash = expected_hash
+        self.actual_hash = actual_hash
+
+
+class RecordUnreadableError(IntegrityError):
+    """A stored record cannot be read as a canonical event.
+
+    Attributes:
+        sequence: the record's place.
+        problem: what is wrong with its bytes.
+    """
+
+    def __init__(self, sequence: int, problem: str) -> None:
+        super().__init__(f"the record at sequence {sequence} cannot be read: {problem}", next_step="ledger verify")
+        self.sequence = sequence
+        self.problem = problem
+
+
+class EnvironmentFaultError(LedgerError):
+    """The surroundings do not allow the work: database, schema, disk, installation."""
+
+    exit_code = ExitCode.ENVIRONMENT
+
+
+class DatabaseUnavailableError(EnvironmentFaultError):
+    """The database cannot be reached or went away."""
+
+
+class SchemaMismatchError(EnvironmentFaultError):
+    """The database's tables are older or newer than this program.
+
+    Attributes:
+        found: the revision in the database, or None where there are no tables.
+        wanted: the revision this program was written for.
+    """
+
+    def __init__(self, message: str, *, found: str | None, wanted: str, next_step: str) -> None:
+        super().__init__(message, next_step=next_step)
+        self.found = found
+        self.wanted = wanted
+
+
+class LedgerNotInitialisedError(EnvironmentFaultError):
+    """The database has tables but no ledger was opened in it."""
+
+
+class LedgerExistsError(LedgerError):
+    """A ledger was opened in this database already; origin and valuation currency are permanent."""
+
+    exit_code = ExitCode.USAGE
+
+
+class ClockBehindError(EnvironmentFaultError):
+    """The newest event was recorded further in the future of the database clock than is allowed.
+
+    Attributes:
+        ahead_seconds: how far the head's ``appended_at`` is ahead of the clock, as decimal text.
+    """
+
+    def __init__(self, ahead_seconds: str) -> None:
+        super().__init__(
+            f"the newest event's appended_at is {ahead_seconds} s ahead of the database clock (5 s are allowed); "
+            "nothing was recorded",
+            next_step="set the clock right, or say that this is known: ledger append FILE --accept-clock REASON "
+            "(it is recorded as ClockSynchronised)",
+        )
+        self.ahead_seconds = ahead_seconds
+
+
+class EmbeddedServerError(EnvironmentFaultError):
+    """The embedded Postgres server could not be made, started, adopted or stopped."""
+
+
+class NotFoundError(LedgerError):
+    """What was asked for is not in the ledger."""
+
+    exit_code = ExitCode.NOT_FOUND
