@@ -40,8 +40,10 @@ class LedgerError(Exception):
         self.next_step = next_step
 
 
-class InvalidInputError(LedgerError):
+class InvalidInputError(LedgerError, ValueError):
     """Something that the caller gave is not acceptable.
+
+    It is a ValueError too, so that a model's field validators may raise it.
 
     Attributes:
         place: where it was given, outermost first, for example ``("fills.ndjson", "line 7", "data.quantity")``.

@@ -1,0 +1,148 @@
+"""Canonical JSON: RFC 8785 (JCS) restricted to what can be read in one way only.
+
+The profile (docs/spec/event-format.md): strings, booleans, null, integers below 2^53 in
+magnitude, arrays, and objects whose keys are ASCII. Floats, duplicate keys and lone
+surrogates are refused. The event profile narrows this further in ``ledger.events``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import NoReturn, TypeAlias
+
+from ledger.errors import CanonicalFormError
+
+JsonValue: TypeAlias = "str | int | bool | list[JsonValue] | dict[str, JsonValue] | None"
+JsonObject: TypeAlias = dict[str, JsonValue]
+
+LARGEST_INTEGER = 2**53 - 1
+# Far deeper than any event; keeps a hostile line from exhausting the stack.
+MAXIMUM_DEPTH = 64
+
+_LEAF_PREFIX = b"\x00"
+_encoder = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def encode(value: JsonValue) -> bytes:
+    """Return the canonical bytes of a value.
+
+    Raises:
+        CanonicalFormError: the value holds a float, an integer of 2^53 or more, a key that is not
+            ASCII, a lone surrogate, a value of another type, or is nested deeper than 64 levels.
+    """
+    _check(value, ())
+    return encode_trusted(value)
+
+
+def encode_trusted(value: JsonValue) -> bytes:
+    """Return the canonical bytes of a value that a payload model or :func:`decode` has checked already."""
+    return _encoder.encode(value).encode("utf-8")
+
+
+def decode(data: bytes) -> JsonValue:
+    """Read JSON text strictly; white space and any order of keys are accepted.
+
+    Raises:
+        CanonicalFormError: not UTF-8, not JSON, or outside the profile (floats, duplicate keys,
+            big integers, keys beyond ASCII, lone surrogates, depth).
+    """
+    try:
+        text = data.decode("utf-8")
+        value: JsonValue = _decoder.decode(text)
+    except UnicodeDecodeError as error:
+        raise CanonicalFormError(f"byte {error.start} is not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise CanonicalFormError(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+    except RecursionError:
+        raise CanonicalFormError(f"nested deeper than {MAXIMUM_DEPTH} levels") from None
+    _check(value, ())
+    return value
+
+
+def decode_canonical(data: bytes) -> JsonValue:
+    """Read bytes that must already be in canonical form: ``encode(decode_canonical(b)) == b``.
+
+    Raises:
+        CanonicalFormError: as :func:`decode`, or the bytes are not the canonical form of their value.
+    """
+    value = decode(data)
+    canonical = encode_trusted(value)
+    if canonical != data:
+        place = next(
+            (index for index, (found, wanted) in enumerate(zip(data, canonical, strict=False)) if found != wanted),
+            min(len(data), len(canonical)),
+        )
+        raise CanonicalFormError(f"not in canonical form (RFC 8785): differs from it at byte {place}")
+    return value
+
+
+def leaf_hash(data: bytes) -> bytes:
+    """Return SHA-256(0x00 ‖ data): chain link and RFC 9162 leaf hash at once."""
+    return hashlib.sha256(_LEAF_PREFIX + data).digest()
+
+
+def _unique_keys(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        keys = [key for key, _ in pairs]
+        duplicate = next(key for index, key in enumerate(keys) if key in keys[:index])
+        raise CanonicalFormError(f"the key {duplicate!r} occurs twice in one object")
+    return result
+
+
+def _refuse_float(text: str) -> NoReturn:
+    raise CanonicalFormError(f"the number {text} is a float", next_step=f'write it as a string: "{text}"')
+
+
+def _read_integer(text: str) -> int:
+    if text == "-0":
+        raise CanonicalFormError("-0 is not in canonical form", next_step="write 0")
+    if len(text) > len(str(LARGEST_INTEGER)) + 1:
+        raise CanonicalFormError(f"an integer of {len(text)} digits; integers stay below 2^53")
+    return int(text)
+
+
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_unique_keys,
+    parse_float=_refuse_float,
+    parse_constant=_refuse_float,
+    parse_int=_read_integer,
+)
+
+
+def _check(value: JsonValue, path: tuple[str, ...]) -> None:
+    kind = type(value)
+    if kind is str:
+        if not value.isascii() and _SURROGATE.search(value):  # type: ignore[union-attr]  # narrowed by kind
+            raise CanonicalFormError("a lone surrogate is not a character", place=_place(path))
+    elif kind is dict:
+        _check_depth(path)
+        for key, item in value.items():  # type: ignore[union-attr]  # narrowed by kind
+            if type(key) is not str or not key.isascii():
+                raise CanonicalFormError(f"the key {key!r} is not ASCII", place=_place(path))
+            _check(item, (*path, key))
+    elif kind is list:
+        _check_depth(path)
+        for index, item in enumerate(value):  # type: ignore[arg-type]  # narrowed by kind
+            _check(item, (*path, str(index)))
+    elif kind is int:
+        if not -LARGEST_INTEGER <= value <= LARGEST_INTEGER:  # type: ignore[operator]  # narrowed by kind
+            raise CanonicalFormError(f"the integer {value} is not below 2^53", place=_place(path))
+    elif kind is float:
+        raise CanonicalFormError(
+            f"the number {value} is a float", place=_place(path), next_step="write numbers as decimal strings"
+        )
+    elif value is not None and kind is not bool:
+        raise CanonicalFormError(f"a value of type {kind.__name__} has no canonical form", place=_place(path))
+
+
+def _check_depth(path: tuple[str, ...]) -> None:
+    if len(path) >= MAXIMUM_DEPTH:
+        raise CanonicalFormError(f"nested deeper than {MAXIMUM_DEPTH} levels")
+
+
+def _place(path: tuple[str, ...]) -> tuple[str, ...]:
+    return (".".join(path),) if path else ()

@@ -1,0 +1,279 @@
+"""The hash chain: an event's ``link``, its bytes as stored, and a streaming check of them all.
+
+Bytes in, verdict out: nothing here knows where the bytes come from (docs/spec/event-format.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from ledger.canonical import JsonObject, JsonValue, decode_canonical, encode_trusted, leaf_hash
+from ledger.clock import format_time
+from ledger.errors import InvalidEventError, InvalidInputError, RecordUnreadableError
+from ledger.events.base import HexHash, Strict, Time
+from ledger.events.envelope import Draft, Event, PreparedEvent, prepare
+from ledger.events.registry import PAYLOADS
+from ledger.merkle import MerkleFrontier
+
+FORMAT = "margin-ledger/1"
+ZERO_HASH = bytes(32)
+"""``prev`` of the first event."""
+
+
+class Link(Strict):
+    """What the ledger adds to an event when it takes it."""
+
+    appended_at: Time
+    ledger: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:/-]{1,128}$")]
+    nonce: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    prev: HexHash
+    sequence: Annotated[int, Field(ge=0, lt=2**53)]
+    writer: Annotated[str, Field(min_length=1, max_length=63)]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One thing that verification found not to hold.
+
+    Attributes:
+        sequence: where, or None where the failure is about the ledger as a whole.
+        check: name of the check.
+        expected: what should be there.
+        actual: what is there.
+    """
+
+    sequence: int | None
+    check: str
+    expected: str
+    actual: str
+
+
+class Sealer:
+    """Gives consecutive entries their links; what is the same in all of them is encoded once.
+
+    Args:
+        ledger: the origin.
+        writer: the authenticated database role.
+        appended_at: the batch's time.
+        sequence: the first entry's place.
+        prev: hash of the entry before it.
+    """
+
+    def __init__(self, ledger: str, writer: str, appended_at: datetime, sequence: int, prev: bytes) -> None:
+        self.sequence = sequence
+        self.prev = prev
+        self._before_nonce = (
+            f',"link":{{"appended_at":"{format_time(appended_at)}","ledger":"{ledger}","nonce":"'
+        ).encode()
+        self._writer = b',"writer":' + encode_trusted(writer) + b"}}"
+
+    def seal(self, event_bytes: bytes, nonce: bytes) -> tuple[bytes, bytes]:
+        """Return the next entry's canonical bytes and hash; ``nonce`` is 16 random bytes."""
+        canonical = b"".join(
+            (
+                b'{"event":',
+                event_bytes,
+                self._before_nonce,
+                nonce.hex().encode(),
+                b'","prev":"',
+                self.prev.hex().encode(),
+                b'","sequence":',
+                str(self.sequence).encode(),
+                self._writer,
+            )
+        )
+        self.prev = leaf_hash(canonical)
+        self.sequence += 1
+        return canonical, self.prev
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry taken apart without looking into its payload."""
+
+    event: JsonObject
+    link: Link
+
+
+def parse_entry(canonical: bytes) -> Entry:
+    """Read an entry's bytes, which must be canonical and hold exactly ``event`` and ``link``.
+
+    Raises:
+        CanonicalFormError: not canonical JSON.
+        InvalidEventError: other top-level keys, or a link out of its form.
+    """
+    value: JsonValue = decode_canonical(canonical)
+    if not isinstance(value, dict) or value.keys() != {"event", "link"}:
+        raise InvalidEventError("an entry holds exactly the keys event and link")
+    event = value["event"]
+    if not isinstance(event, dict):
+        raise InvalidEventError("event is not an object", place=("event",))
+    try:
+        return Entry(event, Link.model_validate(value["link"]))
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        place = ".".join(("link", *map(str, problem["loc"])))
+        raise InvalidEventError(problem["msg"], place=(place,)) from None
+
+
+def is_known(event: JsonObject) -> bool:
+    """Tell whether this program knows the event's type and schema number."""
+    payload = PAYLOADS.get(str(event.get("type")))
+    schema = event.get("schema")
+    return payload is not None and type(schema) is int and 1 <= schema <= payload.schema_number
+
+
+def check_event(event: JsonObject) -> PreparedEvent:
+    """Hold an entry's event object to the catalogue, to the letter: its bytes are the ones we would write.
+
+    Raises:
+        InvalidEventError: a field is missing, unknown, or not in its one canonical form.
+    """
+    draft = Draft.from_json(event)
+    if draft.id is None:
+        raise InvalidEventError("the event has no id", place=("id",))
+    prepared = prepare(draft, draft.id)
+    found = encode_trusted(event)
+    if prepared.event_bytes != found and event.get("schema") == draft.data.schema_number:
+        raise InvalidEventError(
+            "a value is not in its canonical form", place=(_first_difference(found, prepared.event_bytes),)
+        )
+    return prepared
+
+
+def _first_difference(found: bytes, wanted: bytes) -> str:
+    place = next((i for i, (a, b) in enumerate(zip(found, wanted, strict=False)) if a != b), len(found))
+    excerpt = found[max(0, place - 30) : place + 10].decode(errors="replace")
+    return f"byte {place} of event, near {excerpt!r}"
+
+
+def decode_event(canonical: bytes, event_hash: bytes | None = None) -> Event:
+    """Decode a stored entry into an :class:`~ledger.events.envelope.Event`.
+
+    Raises:
+        RecordUnreadableError: the bytes are not an entry of this catalogue.
+    """
+    try:
+        entry = parse_entry(canonical)
+        draft = Draft.from_json(entry.event)
+    except InvalidInputError as error:
+        raise RecordUnreadableError(_sequence_in(canonical), str(error)) from None
+    link = entry.link
+    schema = entry.event.get("schema")
+    if draft.id is None or not isinstance(schema, int):
+        raise RecordUnreadableError(link.sequence, "the event has no id or no schema number")
+    return Event(
+        sequence=link.sequence,
+        hash=leaf_hash(canonical) if event_hash is None else event_hash,
+        canonical=canonical,
+        id=draft.id,
+        type=draft.type,
+        schema=schema,
+        occurred_at=draft.occurred_at,
+        received_at=draft.received_at,
+        processed_at=draft.processed_at,
+        appended_at=link.appended_at,
+        actor=draft.actor,
+        causation=draft.causation,
+        correlation=draft.correlation,
+        source=draft.source,
+        data=draft.data,
+        ledger=link.ledger,
+        nonce=link.nonce,
+        prev=bytes.fromhex(link.prev),
+        writer=link.writer,
+    )
+
+
+def _sequence_in(canonical: bytes) -> int:
+    _, _, tail = canonical.rpartition(b'"sequence":')
+    digits = tail.split(b",", 1)[0]
+    return int(digits) if digits.isdigit() else -1
+
+
+class ChainVerifier:
+    """Checks entries one after the other in constant memory and builds the RFC 9162 tree over them.
+
+    Checks: ``well_formed`` (canonical JSON, catalogue), ``link`` (prev, ledger, time order),
+    ``sequence`` (dense from 0), ``opening`` (the first event is LedgerOpened of this format).
+
+    Attributes:
+        events: entries taken.
+        head: hash of the last entry, or zeros.
+        tree: the Merkle frontier over all hashes.
+        unknown_types: event types whose payload this program cannot check, with counts.
+    """
+
+    def __init__(self, origin: str | None = None) -> None:
+        self.events = 0
+        self.head = ZERO_HASH
+        self.origin = origin
+        self.tree = MerkleFrontier()
+        self.unknown_types: dict[str, int] = {}
+        self._appended_at: datetime | None = None
+
+    def take(self, sequence: int, canonical: bytes) -> tuple[list[Failure], Entry | None, PreparedEvent | None]:
+        """Check the entry that stands at ``sequence``.
+
+        Returns:
+            What does not hold, the entry where its bytes can be read, and the checked event where its type is known.
+        """
+        failures: list[Failure] = []
+        if sequence != self.events:
+            failures.append(Failure(sequence, "sequence", str(self.events), str(sequence)))
+        entry_hash = leaf_hash(canonical)
+        entry: Entry | None = None
+        prepared: PreparedEvent | None = None
+        try:
+            entry = parse_entry(canonical)
+            if is_known(entry.event):
+                prepared = check_event(entry.event)
+            else:
+                name = str(entry.event.get("type"))
+                self.unknown_types[name] = self.unknown_types.get(name, 0) + 1
+        except InvalidInputError as error:
+            failures.append(Failure(sequence, "well_formed", "a canonical event", str(error)))
+        if entry is not None:
+            failures += self._check_link(sequence, entry)
+            if sequence == 0:
+                failures += self._check_opening(entry)
+        self.events = sequence + 1
+        self.head = entry_hash
+        self.tree.append(entry_hash)
+        return failures, entry, prepared
+
+    def _check_link(self, sequence: int, entry: Entry) -> list[Failure]:
+        link = entry.link
+        failures: list[Failure] = []
+
+        def expect(name: str, expected: Any, actual: Any) -> None:
+            if expected != actual:
+                failures.append(Failure(sequence, name, str(expected), str(actual)))
+
+        expect("sequence", sequence, link.sequence)
+        expect("link", self.head.hex(), link.prev)
+        if self.origin is None:
+            self.origin = link.ledger
+        expect("origin", self.origin, link.ledger)
+        if self._appended_at is not None and link.appended_at < self._appended_at:
+            failures.append(
+                Failure(
+                    sequence,
+                    "time_order",
+                    f"appended_at of {format_time(self._appended_at)} or later",
+                    format_time(link.appended_at),
+                )
+            )
+        self._appended_at = link.appended_at
+        return failures
+
+    def _check_opening(self, entry: Entry) -> list[Failure]:
+        data = entry.event.get("data")
+        found = (entry.event.get("type"), data.get("format") if isinstance(data, dict) else None)
+        if found == ("LedgerOpened", FORMAT):
+            return []
+        return [Failure(0, "opening", f"LedgerOpened of format {FORMAT}", f"{found[0]} of format {found[1]}")]

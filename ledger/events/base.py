@@ -1,0 +1,150 @@
+"""What every payload is made of: a strict model and the field types of the catalogue."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+from ledger.amounts import format_amount, parse_amount
+from ledger.clock import format_time, parse_time
+
+_IDENTIFIER = re.compile(r"[A-Za-z0-9._:/-]{1,128}", re.ASCII)
+_FIELD_NAME = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
+_HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_MAXIMUM_TEXT_LENGTH = 4000
+
+
+class Strict(BaseModel):
+    """A part of a payload: frozen, no unknown fields, no conversions between types."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, populate_by_name=True, arbitrary_types_allowed=False
+    )
+
+
+class Payload(Strict):
+    """The ``data`` of one event type in one schema number."""
+
+    schema_number: ClassVar[int] = 1
+
+    def json_value(self) -> dict[str, Any]:
+        """Return the payload as its canonical JSON value: decimals and times as text, nothing that is unknown."""
+        return self.model_dump(mode="json", exclude_none=True, by_alias=True)
+
+
+def _decimal(value: object) -> Decimal:
+    if isinstance(value, str):
+        return parse_amount(value)
+    if isinstance(value, Decimal):
+        return parse_amount(format_amount(value))
+    if isinstance(value, bool | int | float):
+        raise ValueError(f'numbers are decimal strings: write "{value}" in quotes')  # noqa: TRY004 (pydantic's protocol)
+    raise ValueError("a decimal string is wanted")
+
+
+def _positive(value: Decimal) -> Decimal:
+    if value <= 0:
+        raise ValueError(f"{value} is not above zero")
+    return value
+
+
+def _not_negative(value: Decimal) -> Decimal:
+    if value < 0:
+        raise ValueError(f"{value} is below zero")
+    return value
+
+
+def _whole(value: Decimal) -> Decimal:
+    if value < 0 or value != value.to_integral_value():
+        raise ValueError(f"{value} is not a whole number of zero or more")
+    return value
+
+
+def _time(value: object) -> datetime:
+    if isinstance(value, datetime):
+        return parse_time(format_time(value))
+    if isinstance(value, str):
+        return parse_time(value)
+    raise ValueError("a time such as 2026-01-31T09:30:00.000000Z is wanted")
+
+
+def _uuid(value: object) -> UUID:
+    if isinstance(value, UUID):
+        return value
+    if isinstance(value, str) and len(value) == 36:  # noqa: PLR2004 (the hyphenated form of RFC 9562)
+        return UUID(value)
+    raise ValueError("a UUID such as 6f1c1d3e-0f4b-4f3e-9d55-0d3a3b0f6a11 is wanted")
+
+
+def _matching(pattern: re.Pattern[str], what: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if pattern.fullmatch(value) is None:
+            raise ValueError(f"{value!r} is not {what}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _plain_text(value: str) -> str:
+    if _CONTROL.search(value):
+        raise ValueError("the text holds a control character")
+    return value
+
+
+def _json_data(value: object) -> object:
+    """Hold a free value to the event profile: no null, no numbers, plain text, field names."""
+    if isinstance(value, str):
+        return _plain_text(value)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, list):
+        return [_json_data(item) for item in value]
+    if isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, str) or _IDENTIFIER.fullmatch(key) is None:
+                raise ValueError(f"{key!r} is not a field name")
+        return {key: _json_data(item) for key, item in value.items() if item is not None}
+    raise ValueError(f"{value!r}: only strings, booleans, arrays and objects have a place here; numbers are strings")
+
+
+Identifier = Annotated[str, _matching(_IDENTIFIER, "an identifier (1 to 128 of A-Z a-z 0-9 . _ : / -)")]
+"""An account, instrument, asset, index or source: 1 to 128 characters of ``A-Z a-z 0-9 . _ : / -``."""
+
+FieldName = Annotated[str, _matching(_FIELD_NAME, "a field name (a-z, 0-9 and _, first a letter)")]
+"""A name made of ``a-z``, ``0-9`` and ``_`` that starts with a letter."""
+
+Text = Annotated[str, Field(max_length=_MAXIMUM_TEXT_LENGTH), AfterValidator(_plain_text)]
+"""Words for people, without control characters, at most 4,000 characters; no personal data."""
+
+Reference = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_plain_text)]
+"""A name that another system gave: an order, a trade, a transaction; 1 to 256 characters, none of them control."""
+
+HexHash = Annotated[str, _matching(_HASH, "a hash of 64 lowercase hex digits")]
+"""A SHA-256 as 64 lowercase hex digits."""
+
+Amount = Annotated[Decimal, BeforeValidator(_decimal), PlainSerializer(format_amount, return_type=str)]
+"""An exact decimal, at most 38 significant digits, at most 18 after the point; as text in JSON."""
+
+PositiveAmount = Annotated[Amount, AfterValidator(_positive)]
+"""An :data:`Amount` above zero."""
+
+NonNegativeAmount = Annotated[Amount, AfterValidator(_not_negative)]
+"""An :data:`Amount` of zero or more."""
+
+Count = Annotated[Amount, AfterValidator(_whole)]
+"""A whole number of zero or more; as text in JSON like every number."""
+
+Time = Annotated[datetime, BeforeValidator(_time), PlainSerializer(format_time, return_type=str)]
+"""A moment in UTC to the microsecond."""
+
+EventId = Annotated[UUID, BeforeValidator(_uuid), PlainSerializer(str, return_type=str)]
+"""The UUID of an event, lowercase in JSON."""
+
+JsonData = Annotated[dict[str, Any], BeforeValidator(_json_data)]
+"""A free JSON object within the event profile."""
