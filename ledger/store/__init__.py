@@ -1,0 +1,1 @@
+"""Postgres: the tables, appending, reading, and the server that may be embedded."""

