@@ -1,1 +1,1 @@
-"""Postgres: the tables, appending, reading, and the server that may be embedded."""
+"""The ledger in Postgres: tables and their guards, appending, reading."""

@@ -1,0 +1,86 @@
+"""Where the ledger is: command line, environment, config file, or the embedded server."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from ledger.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+DEFAULT_HOME = Path(".ledger")
+CONFIG_FILE = "config.toml"
+_KNOWN_KEYS = {"database_url"}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a command works with.
+
+    Attributes:
+        home: folder of the config file, the embedded server and what is kept outside the database.
+        database_url: a Postgres URL, or None for the embedded server.
+        chosen_by: what decided the database, for ``ledger doctor``.
+    """
+
+    home: Path
+    database_url: str | None
+    chosen_by: str
+
+    @classmethod
+    def load(
+        cls, *, database: str | None = None, home: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> Self:
+        """Resolve the settings: option > environment > config file > embedded server.
+
+        Raises:
+            InvalidInputError: the config file cannot be read or holds an unknown key.
+        """
+        env = os.environ if environment is None else environment
+        place = home or Path(env.get("LEDGER_HOME") or DEFAULT_HOME)
+        if database:
+            return cls(place, database, "--database")
+        if env.get("LEDGER_DATABASE_URL"):
+            return cls(place, env["LEDGER_DATABASE_URL"], "LEDGER_DATABASE_URL")
+        configured = _read_config(place / CONFIG_FILE).get("database_url")
+        if configured:
+            return cls(place, configured, str(place / CONFIG_FILE))
+        return cls(place, None, "embedded server")
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """Give the URL of a running database; the embedded server runs at least as long as the block.
+
+        Raises:
+            EmbeddedServerError: the embedded server is not installed or does not start.
+        """
+        if self.database_url is not None:
+            yield self.database_url
+            return
+        from ledger.store.embedded import EmbeddedServer
+
+        with EmbeddedServer.start(self.home) as server:
+            yield server.url
+
+
+def _read_config(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    try:
+        config = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidInputError(f"the file cannot be read: {error}", place=(str(path),)) from None
+    unknown = sorted(config.keys() - _KNOWN_KEYS)
+    if unknown or not all(isinstance(value, str) for value in config.values()):
+        raise InvalidInputError(
+            f"the key {unknown[0]!r} is not known" if unknown else "database_url is a string",
+            place=(str(path),),
+            next_step='write database_url = "postgresql://…" or remove the file',
+        )
+    return config

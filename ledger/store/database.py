@@ -1,0 +1,81 @@
+"""Connections: one engine a database, and what drivers raise turned into our errors."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import psycopg
+from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.pool import NullPool
+
+from ledger.errors import DatabaseUnavailableError, InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_CONNECT_TIMEOUT_SECONDS = 10
+_DATABASE_HINT = "check that the server runs and the URL is right: ledger doctor --database URL"
+
+
+def sqlalchemy_url(url: str) -> URL:
+    """Return a Postgres URL as SQLAlchemy wants it, for the psycopg driver.
+
+    Raises:
+        InvalidInputError: not a Postgres URL (the URL is not repeated: it may hold a password).
+    """
+    problem = InvalidInputError(
+        "the database URL is not of the form postgresql://USER@HOST/DATABASE",
+        place=("--database",),
+        next_step="give --database postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or leave it out for the embedded server",
+    )
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise problem from None
+    if parsed.drivername not in {"postgresql", "postgres", "postgresql+psycopg"}:
+        raise problem
+    return parsed.set(drivername="postgresql+psycopg")
+
+
+def displayed_url(url: str) -> str:
+    """Return a database URL without its password."""
+    parsed = sqlalchemy_url(url).set(drivername="postgresql")
+    return parsed.set(password=None).render_as_string(hide_password=True)
+
+
+def make_engine(url: str) -> Engine:
+    """Return an engine; every checkout is a connection of its own, so that threads never share one."""
+    return create_engine(
+        sqlalchemy_url(url),
+        poolclass=NullPool,
+        connect_args={
+            "connect_timeout": _CONNECT_TIMEOUT_SECONDS,
+            "application_name": "margin-ledger",
+            "options": "-c timezone=UTC -c client_encoding=UTF8",
+        },
+    )
+
+
+@contextmanager
+def translated_errors(url: URL) -> Iterator[None]:
+    """Turn a driver's report that the database is out of reach into our error; others pass through."""
+    try:
+        yield
+    except OperationalError as error:
+        raise _unavailable(url, error.orig) from error
+    except psycopg.OperationalError as error:
+        raise _unavailable(url, error) from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise _unavailable(url, error.orig) from error
+        raise
+
+
+def _unavailable(url: URL, cause: BaseException | None) -> DatabaseUnavailableError:
+    shown = url.set(drivername="postgresql", password=None).render_as_string(hide_password=True)
+    reason = str(cause).strip().splitlines()
+    return DatabaseUnavailableError(
+        f"the database {shown} cannot be used: {reason[0] if reason else 'no reason given'}", next_step=_DATABASE_HINT
+    )

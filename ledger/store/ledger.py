@@ -1,0 +1,254 @@
+"""The ledger: open one, append to it, read from it."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Self
+
+import psycopg
+from sqlalchemy import Connection, Engine, select
+
+from ledger.canonical import leaf_hash
+from ledger.chain import FORMAT, ZERO_HASH, decode_event
+from ledger.clock import Clock, SystemClock
+from ledger.errors import (
+    ChainBrokenError,
+    InvalidInputError,
+    LedgerExistsError,
+    LedgerNotInitialisedError,
+    NotFoundError,
+)
+from ledger.events.envelope import Draft, Event, PreparedEvent, prepare
+from ledger.events.governance import LedgerOpened
+from ledger.store.append import AppendCondition, AppendResult, append_batch
+from ledger.store.database import make_engine, translated_errors
+from ledger.store.migrate import check_revision, upgrade
+from ledger.store.read import EventQuery, read_entries
+from ledger.store.schema import events, ledger_head
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+DEFAULT_VALUATION_CURRENCY = "USD"
+EVENTS_A_BATCH = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest event.
+
+    Attributes:
+        sequence: its place.
+        hash: its leaf hash (32 bytes).
+        appended_at: when it was recorded.
+    """
+
+    sequence: int
+    hash: bytes
+    appended_at: datetime
+
+
+class Ledger:
+    """One ledger in one database.
+
+    Use it as a context manager, or call :meth:`close`. Each operation is a transaction of its own;
+    an instance may be used from several threads.
+
+    Attributes:
+        origin: the ledger's permanent name.
+        valuation_currency: the permanent asset that accounts are valued in.
+        engine: for read models and reports that live in the same database.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        origin: str,
+        valuation_currency: str,
+        make_nonces: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        self.engine = engine
+        self.origin = origin
+        self.valuation_currency = valuation_currency
+        self._make_nonces = make_nonces
+
+    @classmethod
+    def initialise(
+        cls,
+        database_url: str,
+        *,
+        origin: str,
+        valuation_currency: str = DEFAULT_VALUATION_CURRENCY,
+        description: str = "",
+        clock: Clock | None = None,
+    ) -> Self:
+        """Make the tables and record ``LedgerOpened``; origin and valuation currency are permanent.
+
+        Raises:
+            InvalidInputError: the origin or the currency is not an identifier.
+            LedgerExistsError: a ledger is open in this database already.
+            DatabaseUnavailableError, SchemaMismatchError: as they say.
+        """
+        opening = _opening(origin, valuation_currency, description, (clock or SystemClock()).now())
+        engine = make_engine(database_url)
+        with translated_errors(engine.url):
+            upgrade(engine)
+            with engine.begin() as connection:
+                existing = _origin(connection)
+                if existing is not None:
+                    raise LedgerExistsError(
+                        f"the ledger {existing} is open in this database already; nothing was changed",
+                        next_step="use it as it is, or give another --database or --home",
+                    )
+                connection.execute(
+                    ledger_head.insert().values(
+                        origin=origin, sequence=-1, hash=ZERO_HASH, appended_at=datetime(1970, 1, 1, tzinfo=UTC)
+                    )
+                )
+                append_batch(_driver(connection), [opening])
+        return cls(engine, origin, valuation_currency)
+
+    @classmethod
+    def open(cls, database_url: str) -> Self:
+        """Open the ledger in a database.
+
+        Raises:
+            DatabaseUnavailableError: the database cannot be reached.
+            SchemaMismatchError: its tables are missing, older or newer than this program.
+            LedgerNotInitialisedError: there are tables, but no ledger was opened.
+        """
+        engine = make_engine(database_url)
+        with translated_errors(engine.url), engine.connect() as connection:
+            check_revision(connection)
+            origin = _origin(connection)
+            if origin is None:
+                raise LedgerNotInitialisedError(
+                    "there are tables in this database, but no ledger", next_step="ledger init --origin NAME"
+                )
+            opening = next(read_entries(connection, EventQuery(to_sequence=0)), None)
+        if opening is None:
+            raise NotFoundError("the ledger's first event is missing", next_step="ledger verify")
+        first = decode_event(opening[1]).data
+        if not isinstance(first, LedgerOpened) or first.format != FORMAT:
+            raise InvalidInputError(
+                f"the ledger is not of the format {FORMAT}", next_step="pip install --upgrade margin-ledger"
+            )
+        return cls(engine, origin, first.valuation_currency)
+
+    def close(self) -> None:
+        """Give up the connections."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def append(self, drafts: Iterable[Draft], *, condition: AppendCondition | None = None) -> AppendResult:
+        """Record drafts in one transaction; a draft without id gets a random one.
+
+        Raises:
+            InvalidEventError: a draft is too large.
+            ConflictingEventError, AppendConditionFailedError, ClockBehindError: as they say; nothing was recorded.
+        """
+        prepared = [prepare(draft, draft.id or uuid.uuid4()) for draft in drafts]
+        return self.append_prepared(prepared, condition=condition)
+
+    def append_prepared(
+        self, batch: Sequence[PreparedEvent], *, condition: AppendCondition | None = None
+    ) -> AppendResult:
+        """Record checked events in one transaction; errors as in :meth:`append`."""
+        with translated_errors(self.engine.url), self.engine.begin() as connection:
+            return append_batch(_driver(connection), batch, condition, make_nonces=self._make_nonces)
+
+    def head(self) -> Head:
+        """Return the newest event's place, hash and time."""
+        with self.reading() as connection:
+            row = connection.execute(
+                select(events.c.sequence, events.c.hash, events.c.appended_at)
+                .order_by(events.c.sequence.desc())
+                .limit(1)
+            ).first()
+        if row is None:
+            raise NotFoundError("the ledger has no events", next_step="ledger verify")
+        return Head(row.sequence, row.hash, row.appended_at)
+
+    def events(self, query: EventQuery | None = None) -> Iterator[Event]:
+        """Yield recorded events, decoded, in sequence order; memory stays flat.
+
+        Raises:
+            ChainBrokenError: a stored hash is not that of the stored bytes.
+            RecordUnreadableError: the bytes are not an event of this catalogue.
+        """
+        for sequence, canonical, stored_hash in self.entries(query):
+            actual = leaf_hash(canonical)
+            if actual != stored_hash:
+                raise ChainBrokenError(sequence, stored_hash.hex(), actual.hex())
+            yield decode_event(canonical, actual)
+
+    def entries(self, query: EventQuery | None = None) -> Iterator[tuple[int, bytes, bytes]]:
+        """Yield sequence, canonical bytes and stored hash, as stored."""
+        with self.reading() as connection:
+            yield from read_entries(connection, query or EventQuery())
+
+    def event(self, sequence: int) -> Event:
+        """Return one event.
+
+        Raises:
+            NotFoundError: there is no such sequence.
+        """
+        found = next(self.events(EventQuery(from_sequence=sequence, to_sequence=sequence)), None)
+        if found is None:
+            raise NotFoundError(
+                f"there is no event at sequence {sequence}; the newest is {self.head().sequence}", next_step="ledger log"
+            )
+        return found
+
+    def event_by_id(self, event_id: uuid.UUID) -> Event:
+        """Return the event with an id.
+
+        Raises:
+            NotFoundError: no event has it.
+        """
+        with self.reading() as connection:
+            sequence = connection.execute(select(events.c.sequence).where(events.c.id == event_id)).scalar()
+        if sequence is None:
+            raise NotFoundError(f"no event has the id {event_id}", next_step="ledger log")
+        return self.event(sequence)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection whose reads all see the same moment (repeatable read, read only)."""
+        with translated_errors(self.engine.url), self.engine.connect() as connection:
+            yield connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def _opening(origin: str, valuation_currency: str, description: str, at: datetime) -> PreparedEvent:
+    draft = Draft.from_json(
+        {
+            "type": "LedgerOpened",
+            "occurred_at": at.isoformat(),
+            "data": {
+                "ledger": origin,
+                "format": FORMAT,
+                "description": description,
+                "valuation_currency": valuation_currency,
+            },
+        }
+    )
+    return prepare(draft, uuid.uuid4())
+
+
+def _origin(connection: Connection) -> str | None:
+    return connection.execute(select(ledger_head.c.origin)).scalar()
+
+
+def _driver(connection: Connection) -> psycopg.Connection[Any]:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)  # noqa: S101 (the engine's URL names psycopg)
+    return driver

@@ -1,0 +1,108 @@
+"""Making and checking the tables: Alembic's migrations, carried inside the wheel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from ledger.errors import EnvironmentFaultError, SchemaMismatchError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+OLDEST_POSTGRES = 150_000
+
+
+def migrations_folder() -> Path:
+    """Return the folder of the migrations: inside the wheel, or beside the package in a checkout.
+
+    Raises:
+        EnvironmentFaultError: the installation is incomplete.
+    """
+    for folder in (_PACKAGE / "_migrations", _PACKAGE.parent / "migrations"):
+        if (folder / "env.py").is_file():
+            return folder
+    raise EnvironmentFaultError("the migrations are not installed", next_step="install margin-ledger again")
+
+
+def newest_revision() -> str:
+    """Return the revision this program was written for."""
+    revision = ScriptDirectory.from_config(_config()).get_current_head()
+    if revision is None:
+        raise EnvironmentFaultError("the migrations are not installed", next_step="install margin-ledger again")
+    return revision
+
+
+def current_revision(connection: Connection) -> str | None:
+    """Return the revision of the tables in a database, or None where there are none."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def upgrade(engine: Engine) -> None:
+    """Make the tables, or bring them up to date, in one transaction.
+
+    Raises:
+        SchemaMismatchError: the tables are newer than this program.
+        EnvironmentFaultError: the server is older than Postgres 15.
+    """
+    with engine.begin() as connection:
+        version = connection.exec_driver_sql("SHOW server_version_num").scalar_one()
+        if int(version) < OLDEST_POSTGRES:
+            raise EnvironmentFaultError(
+                f"the server is Postgres {int(version) // 10_000}; 15 or newer is needed",
+                next_step="give --database with a newer server, or leave it out for the embedded one",
+            )
+        check_not_newer(current_revision(connection))
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def check_revision(connection: Connection) -> None:
+    """Make sure that the tables are those of this program.
+
+    Raises:
+        SchemaMismatchError: no tables, older tables or newer ones.
+    """
+    found = current_revision(connection)
+    wanted = newest_revision()
+    if found is None:
+        raise SchemaMismatchError(
+            "there is no ledger in this database", found=None, wanted=wanted, next_step="ledger init --origin NAME"
+        )
+    if found != wanted:
+        check_not_newer(found)
+        raise SchemaMismatchError(
+            f"the tables are of revision {found}, this program needs {wanted}",
+            found=found,
+            wanted=wanted,
+            next_step="ledger init --upgrade (recorded events are never changed by it)",
+        )
+
+
+def check_not_newer(found: str | None) -> None:
+    """Refuse tables of a revision that this program has never heard of.
+
+    Raises:
+        SchemaMismatchError: the revision is unknown here.
+    """
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if found is not None and found not in known:
+        raise SchemaMismatchError(
+            f"the tables are of revision {found}, which is newer than this program knows",
+            found=found,
+            wanted=newest_revision(),
+            next_step="pip install --upgrade margin-ledger",
+        )
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    return config

@@ -1,0 +1,67 @@
+"""Reading recorded events, streamed in sequence order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Select, select
+
+from ledger.store.schema import event_subjects, events
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+ROWS_A_FETCH = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class EventQuery:
+    """Which events to read; what is left out does not limit.
+
+    Attributes:
+        from_sequence: first sequence, inclusive.
+        to_sequence: last sequence, inclusive.
+        subjects: events that touch every one of these, for example ``account/A17``.
+        types: events of any of these types.
+        occurred_from: earliest ``occurred_at``, inclusive.
+        occurred_to: latest ``occurred_at``, inclusive.
+        newest_first: descending sequence.
+        limit: how many at most.
+    """
+
+    from_sequence: int = 0
+    to_sequence: int | None = None
+    subjects: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    occurred_from: datetime | None = None
+    occurred_to: datetime | None = None
+    newest_first: bool = False
+    limit: int | None = None
+
+    def statement(self) -> Select[tuple[int, bytes, bytes]]:
+        """Return the query for sequence, canonical bytes and hash."""
+        sequence = events.c.sequence
+        query = select(sequence, events.c.canonical, events.c.hash).where(sequence >= self.from_sequence)
+        if self.to_sequence is not None:
+            query = query.where(sequence <= self.to_sequence)
+        for subject in self.subjects:
+            touching = select(event_subjects.c.sequence).where(event_subjects.c.subject == subject)
+            query = query.where(sequence.in_(touching))
+        if self.types:
+            query = query.where(events.c.type.in_(self.types))
+        if self.occurred_from is not None:
+            query = query.where(events.c.occurred_at >= self.occurred_from)
+        if self.occurred_to is not None:
+            query = query.where(events.c.occurred_at <= self.occurred_to)
+        return query.order_by(sequence.desc() if self.newest_first else sequence).limit(self.limit)
+
+
+def read_entries(connection: Connection, query: EventQuery) -> Iterator[tuple[int, bytes, bytes]]:
+    """Yield sequence, canonical bytes and stored hash, through a server-side cursor: memory stays flat."""
+    result = connection.execution_options(stream_results=True, yield_per=ROWS_A_FETCH).execute(query.statement())
+    for sequence, canonical, stored_hash in result:
+        yield sequence, canonical, stored_hash

@@ -1,0 +1,282 @@
+-- Guards of the event tables (docs/explanation/database-guards.md). Everything here refuses with an
+-- SQLSTATE of class LG, which ledger/store/guards.py turns into errors with fields:
+--   LG001 a row is not the next link of the chain     LG002 a column differs from the stored bytes
+--   LG003 the bytes are not a canonical entry         LG004 recorded rows do not change
+--   LG005 the head is ahead of the clock              LG006 no ledger is open here
+
+-- Whether an object's own keys ascend strictly by code unit, so that none stands twice.
+CREATE FUNCTION ledger_keys_ascend(value json) RETURNS boolean
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN NOT EXISTS (
+    SELECT FROM (SELECT key, lag(key) OVER () AS previous FROM json_object_keys(value) AS key) AS pair
+    WHERE previous >= key COLLATE "C"
+);
+
+-- The same for every object inside a value. Slower, so only called where something is nested.
+CREATE FUNCTION ledger_all_keys_ascend(value json) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    inner_value json;
+BEGIN
+    IF json_typeof(value) = 'object' THEN
+        IF NOT public.ledger_keys_ascend(value) THEN
+            RETURN false;
+        END IF;
+        FOR inner_value IN SELECT item.value FROM json_each(value) AS item LOOP
+            IF json_typeof(inner_value) IN ('object', 'array') AND NOT public.ledger_all_keys_ascend(inner_value) THEN
+                RETURN false;
+            END IF;
+        END LOOP;
+    ELSIF json_typeof(value) = 'array' THEN
+        FOR inner_value IN SELECT item FROM json_array_elements(value) AS item LOOP
+            IF json_typeof(inner_value) IN ('object', 'array') AND NOT public.ledger_all_keys_ascend(inner_value) THEN
+                RETURN false;
+            END IF;
+        END LOOP;
+    END IF;
+    RETURN true;
+END
+$$;
+
+-- Whether an object may hold objects or arrays; a bracket inside a string only makes it slower.
+CREATE FUNCTION ledger_is_nested(value json) RETURNS boolean
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN strpos(substr(value::text, 2), '{') > 0 OR strpos(value::text, '[') > 0;
+
+CREATE FUNCTION ledger_time_text(moment timestamptz) RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+RETURN to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
+
+-- What an entry touches, read off the field names of data (ledger.events.envelope.subjects_of).
+CREATE FUNCTION ledger_flat_subjects(data jsonb) RETURNS SETOF text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT kind || '/' || (value #>> '{}')
+    FROM (
+        VALUES
+            ('account', data -> 'account'),
+            ('account', data -> 'bankrupt_account'),
+            ('account', data -> 'buyer'),
+            ('account', data -> 'counterparty_account'),
+            ('account', data -> 'from_account'),
+            ('account', data -> 'fund'),
+            ('account', data -> 'parent_account'),
+            ('account', data -> 'seller'),
+            ('account', data -> 'to_account'),
+            ('asset', data -> 'asset'),
+            ('asset', data -> 'fee_asset'),
+            ('index', data -> 'index'),
+            ('instrument', data -> 'instrument')
+    ) AS found (kind, value)
+    WHERE jsonb_typeof(value) = 'string';
+END;
+
+-- The same at every depth, for data that holds objects or arrays.
+CREATE FUNCTION ledger_nested_subjects(data jsonb) RETURNS SETOF text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT kind || '/' || (value #>> '{}')
+    FROM (
+        SELECT 'account' AS kind, jsonb_path_query(data, '$.**.account') AS value
+        UNION ALL SELECT 'account', jsonb_path_query(data, '$.**.bankrupt_account')
+        UNION ALL SELECT 'account', jsonb_path_query(data, '$.**.buyer')
+        UNION ALL SELECT 'account', jsonb_path_query(data, '$.**.counterparty_account')
+        UNION ALL SELECT 'account', jsonb_path_query(data, '$.**.from_account')
+        UNION ALL SELECT 'account', jsonb_path_query(data, '$.**.fund')
+        UNION ALL SELECT 'account', jsonb_path_query(data, '$.**.parent_account')
+        UNION ALL SELECT 'account', jsonb_path_query(data, '$.**.seller')
+        UNION ALL SELECT 'account', jsonb_path_query(data, '$.**.to_account')
+        UNION ALL SELECT 'asset', jsonb_path_query(data, '$.**.asset')
+        UNION ALL SELECT 'asset', jsonb_path_query(data, '$.**.fee_asset')
+        UNION ALL SELECT 'index', jsonb_path_query(data, '$.**.index')
+        UNION ALL SELECT 'instrument', jsonb_path_query(data, '$.**.instrument')
+    ) AS found
+    WHERE jsonb_typeof(value) = 'string';
+END;
+
+-- Takes the head's lock, held until the transaction ends, so that commit order is sequence order:
+-- a reader that has seen sequence N will never see a smaller one appear later.
+CREATE FUNCTION ledger_lock_head(
+    OUT origin text, OUT sequence bigint, OUT hash bytea, OUT appended_at timestamptz, OUT writer text,
+    OUT ahead_seconds numeric
+)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET jit = off AS $$
+DECLARE
+    head public.ledger_head;
+    clock timestamptz;
+BEGIN
+    SELECT * INTO head FROM public.ledger_head FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no ledger is open in this database' USING ERRCODE = 'LG006';
+    END IF;
+    clock := clock_timestamp();
+    origin := head.origin;
+    sequence := head.sequence;
+    hash := head.hash;
+    appended_at := greatest(clock, head.appended_at);
+    writer := session_user;
+    ahead_seconds := CASE
+        WHEN head.sequence < 0 OR head.appended_at <= head.accepted_ahead_until THEN 0
+        ELSE extract(epoch FROM head.appended_at - clock)
+    END;
+END
+$$;
+
+-- Checks every new row against its bytes and its predecessor, writes the subject index, moves the head.
+CREATE FUNCTION ledger_guard_append() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET jit = off AS $$
+DECLARE
+    head public.ledger_head;
+    refused record;
+    first_type text;
+    last record;
+    accepted_until timestamptz;
+BEGIN
+    SELECT * INTO head FROM public.ledger_head FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no ledger is open in this database' USING ERRCODE = 'LG006';
+    END IF;
+    SELECT type INTO first_type FROM new_events ORDER BY sequence LIMIT 1;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+
+    accepted_until := head.accepted_ahead_until;
+    IF first_type = 'ClockSynchronised' THEN
+        accepted_until := greatest(accepted_until, head.appended_at);
+    END IF;
+    IF head.sequence >= 0 AND head.appended_at > clock_timestamp() + interval '5 seconds'
+        AND head.appended_at > coalesce(accepted_until, '-infinity') THEN
+        RAISE EXCEPTION 'the newest event is ahead of the database clock' USING ERRCODE = 'LG005',
+            DETAIL = extract(epoch FROM head.appended_at - clock_timestamp())::text;
+    END IF;
+
+    WITH placed AS MATERIALIZED (
+        SELECT n.*, convert_from(n.canonical, 'UTF8') AS body,
+            head.sequence + row_number() OVER in_order AS dense_sequence,
+            lag(n.hash, 1, head.hash) OVER in_order AS previous_hash,
+            lag(n.appended_at, 1, head.appended_at) OVER in_order AS previous_appended_at
+        FROM new_events AS n
+        WINDOW in_order AS (ORDER BY n.sequence)
+    ), linked AS MATERIALIZED (
+        -- In canonical form the link stands at the end, so its text and the nonce's place are known.
+        SELECT placed.*, body::json AS entry, link_head, link_tail,
+            substr(body, length(body) - length(link_tail) - 31, 32) AS nonce
+        FROM placed, LATERAL (SELECT
+            format('},"link":{"appended_at":"%s","ledger":"%s","nonce":"',
+                public.ledger_time_text(placed.appended_at), head.origin) AS link_head,
+            format('","prev":"%s","sequence":%s,"writer":%s}}',
+                encode(previous_hash, 'hex'), placed.sequence, to_json(placed.writer)) AS link_tail
+        ) AS expected
+    ), checked AS (
+        SELECT linked.sequence, CASE
+            WHEN linked.sequence <> dense_sequence
+                THEN format('LG001 sequence %s does not follow, %s is next', linked.sequence, dense_sequence)
+            WHEN translate(nonce, '0123456789abcdef', '') <> ''
+                OR right(body, length(link_head) + 32 + length(link_tail)) <> link_head || nonce || link_tail
+                THEN 'LG001 the link in the bytes is not the one that this place calls for'
+            WHEN left(body, 10) <> '{"event":{' OR json_strip_nulls(entry)::text <> body
+                OR (SELECT count(*) FROM json_object_keys(entry)) <> 2
+                OR json_typeof(event.data) IS DISTINCT FROM 'object'
+                OR json_typeof(coalesce(event.source, '{}')) <> 'object'
+                OR EXISTS (
+                    SELECT FROM (
+                        SELECT key, lag(key) OVER (PARTITION BY part ORDER BY place) AS previous, part
+                        FROM (
+                            SELECT 1 AS part, key, place
+                            FROM json_object_keys(entry -> 'event') WITH ORDINALITY AS own (key, place)
+                            UNION ALL
+                            SELECT 2, key, place FROM json_object_keys(event.data) WITH ORDINALITY AS own (key, place)
+                            UNION ALL
+                            SELECT 3, key, place FROM json_object_keys(event.source) WITH ORDINALITY AS own (key, place)
+                        ) AS ordered
+                    ) AS pair WHERE previous >= key COLLATE "C"
+                )
+                OR (public.ledger_is_nested(event.data) AND NOT public.ledger_all_keys_ascend(event.data))
+                OR (public.ledger_is_nested(event.source) AND NOT public.ledger_all_keys_ascend(event.source))
+                THEN 'LG003 the bytes are not in canonical form'
+            WHEN octet_length(body) - length(link_head) - 32 - length(link_tail) - length('{"event":') + 1 > 65000
+                THEN 'LG003 event has more than 65,000 bytes'
+            WHEN event.id IS DISTINCT FROM linked.id::text
+                THEN 'LG002 id differs from the bytes'
+            WHEN event.type IS DISTINCT FROM linked.type
+                THEN 'LG002 type differs from the bytes'
+            WHEN event.occurred_at IS DISTINCT FROM public.ledger_time_text(linked.occurred_at)
+                THEN 'LG002 occurred_at differs from the bytes'
+            WHEN linked.writer <> session_user
+                THEN format('LG002 writer is not the session''s role %s', session_user)
+            WHEN linked.appended_at < greatest(previous_appended_at, transaction_timestamp())
+                OR linked.appended_at > greatest(head.appended_at, clock_timestamp())
+                THEN 'LG002 appended_at is not the time of this append'
+            WHEN (linked.sequence = 0) <> (linked.type = 'LedgerOpened')
+                THEN 'LG001 LedgerOpened is the first event, and no other'
+            END AS problem
+        FROM linked, LATERAL json_to_record(entry -> 'event')
+            AS event (data json, id text, occurred_at text, source json, type text)
+    )
+    SELECT sequence, problem INTO refused FROM checked WHERE problem IS NOT NULL ORDER BY sequence LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION '%', format('event %s: %s', refused.sequence, substr(refused.problem, 7))
+            USING ERRCODE = left(refused.problem, 5), DETAIL = refused.sequence::text;
+    END IF;
+
+    INSERT INTO public.event_subjects (subject, sequence)
+    SELECT subject, entry.sequence
+    FROM (
+        SELECT n.sequence, convert_from(n.canonical, 'UTF8')::jsonb #> '{event,data}' AS data,
+            public.ledger_is_nested(convert_from(n.canonical, 'UTF8')::json #> '{event,data}') AS nested
+        FROM new_events AS n
+        OFFSET 0  -- reads every row's bytes once
+    ) AS entry,
+    LATERAL (
+        SELECT * FROM public.ledger_flat_subjects(entry.data) WHERE NOT nested
+        UNION SELECT * FROM public.ledger_nested_subjects(entry.data) WHERE nested
+    ) AS touched (subject);
+
+    SELECT sequence, hash, appended_at INTO last FROM new_events ORDER BY sequence DESC LIMIT 1;
+    UPDATE public.ledger_head
+    SET sequence = last.sequence, hash = last.hash, appended_at = last.appended_at,
+        accepted_ahead_until = accepted_until;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION ledger_refuse_change() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION '% of % is refused: recorded rows do not change', TG_OP, TG_TABLE_NAME
+        USING ERRCODE = 'LG004', HINT = 'record a CorrectionRecorded event instead';
+END
+$$;
+
+-- Subjects and head are written by ledger_guard_append alone, so only ever one trigger deep.
+CREATE FUNCTION ledger_refuse_direct_change() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF pg_trigger_depth() < 2 THEN
+        RAISE EXCEPTION '% of % is refused: it follows the events by itself', TG_OP, TG_TABLE_NAME
+            USING ERRCODE = 'LG004', HINT = 'append events instead';
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER guard_append AFTER INSERT ON events
+    REFERENCING NEW TABLE AS new_events FOR EACH STATEMENT EXECUTE FUNCTION ledger_guard_append();
+CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON events
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change();
+CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON event_subjects
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change();
+CREATE TRIGGER refuse_direct_change BEFORE INSERT ON event_subjects
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_direct_change();
+CREATE TRIGGER refuse_change BEFORE DELETE OR TRUNCATE ON ledger_head
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change();
+CREATE TRIGGER refuse_direct_change BEFORE UPDATE ON ledger_head
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_direct_change();
+
+ALTER TABLE events ENABLE ALWAYS TRIGGER guard_append;
+ALTER TABLE events ENABLE ALWAYS TRIGGER refuse_change;
+ALTER TABLE event_subjects ENABLE ALWAYS TRIGGER refuse_change;
+ALTER TABLE event_subjects ENABLE ALWAYS TRIGGER refuse_direct_change;
+ALTER TABLE ledger_head ENABLE ALWAYS TRIGGER refuse_change;
+ALTER TABLE ledger_head ENABLE ALWAYS TRIGGER refuse_direct_change;
