@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, ValidationError
 
@@ -198,8 +198,12 @@ def _sequence_in(canonical: bytes) -> int:
 class ChainVerifier:
     """Checks entries one after the other in constant memory and builds the RFC 9162 tree over them.
 
-    Checks: ``well_formed`` (canonical JSON, catalogue), ``link`` (prev, ledger, time order),
-    ``sequence`` (dense from 0), ``opening`` (the first event is LedgerOpened of this format).
+    Checks, by name: ``well_formed`` (canonical JSON, catalogue), ``sequence`` (dense from 0),
+    ``link`` (each ``prev`` is the hash of the entry before), ``origin``, ``time_order``, ``opening``
+    (the first event is LedgerOpened of this format).
+
+    A broken link is laid at the door of the entry that changed: where entry N does not hash to what
+    N+1 names, but N+1 is what N+2 names, N was changed and N+1 is the evidence.
 
     Attributes:
         events: entries taken.
@@ -208,72 +212,97 @@ class ChainVerifier:
         unknown_types: event types whose payload this program cannot check, with counts.
     """
 
+    CHECKS = ("well_formed", "sequence", "link", "origin", "time_order", "opening")
+
     def __init__(self, origin: str | None = None) -> None:
         self.events = 0
         self.head = ZERO_HASH
         self.origin = origin
         self.tree = MerkleFrontier()
         self.unknown_types: dict[str, int] = {}
+        self._next_sequence = 0
         self._appended_at: datetime | None = None
+        self._suspect: Failure | None = None  # of the last two entries one changed; the next one tells which
 
     def take(self, sequence: int, canonical: bytes) -> tuple[list[Failure], Entry | None, PreparedEvent | None]:
         """Check the entry that stands at ``sequence``.
 
         Returns:
-            What does not hold, the entry where its bytes can be read, and the checked event where its type is known.
+            What does not hold (a broken link is told one entry late), the entry where its bytes can
+            be read, and the checked event where its type is known and its payload holds.
         """
         failures: list[Failure] = []
-        if sequence != self.events:
-            failures.append(Failure(sequence, "sequence", str(self.events), str(sequence)))
-        entry_hash = leaf_hash(canonical)
+        follows = sequence == self._next_sequence
+        if not follows:
+            failures.append(Failure(min(sequence, self._next_sequence), "sequence", str(self._next_sequence), str(sequence)))
+            failures += self._settle_suspect()
         entry: Entry | None = None
         prepared: PreparedEvent | None = None
         try:
             entry = parse_entry(canonical)
-            if is_known(entry.event):
-                prepared = check_event(entry.event)
-            else:
-                name = str(entry.event.get("type"))
-                self.unknown_types[name] = self.unknown_types.get(name, 0) + 1
+            prepared = self._checked(entry)
         except InvalidInputError as error:
             failures.append(Failure(sequence, "well_formed", "a canonical event", str(error)))
         if entry is not None:
-            failures += self._check_link(sequence, entry)
-            if sequence == 0:
-                failures += self._check_opening(entry)
-        self.events = sequence + 1
-        self.head = entry_hash
-        self.tree.append(entry_hash)
+            failures += self._check_entry(sequence, entry)
+            failures += self._check_prev(sequence, entry.link.prev) if follows else []
+        else:
+            failures += self._settle_suspect()
+        self.events += 1
+        self._next_sequence = sequence + 1
+        self.head = leaf_hash(canonical)
+        self.tree.append(self.head)
         return failures, entry, prepared
 
-    def _check_link(self, sequence: int, entry: Entry) -> list[Failure]:
-        link = entry.link
-        failures: list[Failure] = []
-
-        def expect(name: str, expected: Any, actual: Any) -> None:
-            if expected != actual:
-                failures.append(Failure(sequence, name, str(expected), str(actual)))
-
-        expect("sequence", sequence, link.sequence)
-        expect("link", self.head.hex(), link.prev)
-        if self.origin is None:
-            self.origin = link.ledger
-        expect("origin", self.origin, link.ledger)
-        if self._appended_at is not None and link.appended_at < self._appended_at:
-            failures.append(
-                Failure(
-                    sequence,
-                    "time_order",
-                    f"appended_at of {format_time(self._appended_at)} or later",
-                    format_time(link.appended_at),
-                )
-            )
-        self._appended_at = link.appended_at
+    def finish(self, head: bytes | None = None) -> list[Failure]:
+        """Tell what the last entry left open; ``head`` is the hash that the last entry should have, where known."""
+        if self._suspect is not None and head is not None and head != self.head:
+            suspect, self._suspect = self._suspect, None
+            last = self._next_sequence - 1
+            return [Failure(last, "link", head.hex(), f"{self.head.hex()}, and its prev is not the hash of {suspect.sequence}")]
+        failures = self._settle_suspect()
+        if head is not None and head != self.head:
+            failures.append(Failure(self._next_sequence - 1, "link", head.hex(), self.head.hex()))
         return failures
 
-    def _check_opening(self, entry: Entry) -> list[Failure]:
-        data = entry.event.get("data")
-        found = (entry.event.get("type"), data.get("format") if isinstance(data, dict) else None)
-        if found == ("LedgerOpened", FORMAT):
-            return []
-        return [Failure(0, "opening", f"LedgerOpened of format {FORMAT}", f"{found[0]} of format {found[1]}")]
+    def _checked(self, entry: Entry) -> PreparedEvent | None:
+        if is_known(entry.event):
+            return check_event(entry.event)
+        name = str(entry.event.get("type"))
+        self.unknown_types[name] = self.unknown_types.get(name, 0) + 1
+        return None
+
+    def _check_prev(self, sequence: int, prev: str) -> list[Failure]:
+        actual = self.head.hex()
+        if prev == actual:
+            return self._settle_suspect()
+        if sequence == 0:
+            return [Failure(0, "link", actual, prev)]
+        if self._suspect is not None:  # wrong on both sides: the entry between them is the one that changed
+            self._suspect = None
+            return [Failure(sequence - 1, "link", f"{prev} (the prev of {sequence})", actual)]
+        self._suspect = Failure(sequence - 1, "link", f"{prev} (the prev of {sequence})", actual)
+        return []
+
+    def _settle_suspect(self) -> list[Failure]:
+        suspect, self._suspect = self._suspect, None
+        return [suspect] if suspect is not None else []
+
+    def _check_entry(self, sequence: int, entry: Entry) -> list[Failure]:
+        link = entry.link
+        failures: list[Failure] = []
+        if link.sequence != sequence:
+            failures.append(Failure(sequence, "sequence", str(sequence), str(link.sequence)))
+        self.origin = self.origin or link.ledger
+        if link.ledger != self.origin:
+            failures.append(Failure(sequence, "origin", self.origin, link.ledger))
+        if self._appended_at is not None and link.appended_at < self._appended_at:
+            earliest = format_time(self._appended_at)
+            failures.append(Failure(sequence, "time_order", f"{earliest} or later", format_time(link.appended_at)))
+        self._appended_at = link.appended_at
+        if sequence == 0:
+            data = entry.event.get("data")
+            found = f"{entry.event.get('type')} of format {data.get('format') if isinstance(data, dict) else None}"
+            if found != f"LedgerOpened of format {FORMAT}":
+                failures.append(Failure(0, "opening", f"LedgerOpened of format {FORMAT}", found))
+        return failures

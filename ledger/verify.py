@@ -1,0 +1,206 @@
+"""Verifying a ledger in its database, in constant memory: hashes, links, columns, index, head, root."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, func, select
+
+from ledger.canonical import leaf_hash
+from ledger.chain import ChainVerifier, Entry, Failure
+from ledger.clock import format_time
+from ledger.events.envelope import subjects_of
+from ledger.progress import SILENT, Progress
+from ledger.store.schema import event_subjects, events, ledger_head
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ledger.store.ledger import Ledger
+
+MOST_FAILURES_KEPT = 100
+ROWS_A_FETCH = 2_000
+
+ALWAYS_UNCHECKED = (
+    "signatures and trusted checkpoints: none was given, so a cut tail, a restored backup or a whole rewrite "
+    "would not show; only a checkpoint kept elsewhere shows them",
+    "whether the events are true and none is missing: that is reconciliation with their sources (replay audit)",
+)
+"""What hashes alone cannot tell."""
+
+
+@dataclass(slots=True)
+class VerifyReport:
+    """The verdict on a whole ledger.
+
+    Attributes:
+        events: entries read.
+        head_sequence: the last entry's place, −1 for none.
+        head_hash: its hash.
+        root_hash: RFC 9162 root over all hashes.
+        checks: name of each check and whether it held everywhere.
+        not_checked: what this verdict does not say.
+        failures: the first hundred things that do not hold, by sequence.
+        failure_count: how many there are.
+    """
+
+    origin: str
+    events: int = 0
+    head_sequence: int = -1
+    head_hash: bytes = b""
+    root_hash: bytes = b""
+    checks: dict[str, bool] = field(default_factory=dict)
+    not_checked: list[str] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    failure_count: int = 0
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything that was checked holds."""
+        return self.failure_count == 0
+
+    def document(self) -> dict[str, Any]:
+        """Return the verdict as the JSON document ``ledger.verify/1``."""
+        return {
+            "schema": "ledger.verify/1",
+            "ok": self.ok,
+            "origin": self.origin,
+            "events": self.events,
+            "head": {"sequence": self.head_sequence, "hash": self.head_hash.hex()},
+            "root_hash": base64.b64encode(self.root_hash).decode(),
+            "checks": self.checks,
+            "not_checked": self.not_checked,
+            "failures": [
+                {"sequence": f.sequence, "check": f.check, "expected": f.expected, "actual": f.actual}
+                for f in self.failures
+            ],
+            "failure_count": self.failure_count,
+        }
+
+    def add(self, failures: list[Failure]) -> None:
+        """Take note of failures; beyond a hundred they are only counted."""
+        self.failure_count += len(failures)
+        for failure in failures:
+            self.checks[failure.check] = False
+            if len(self.failures) < MOST_FAILURES_KEPT:
+                self.failures.append(failure)
+
+
+def verify_ledger(ledger: Ledger, progress: Progress = SILENT) -> VerifyReport:
+    """Check every event of a ledger and everything the database derives from it.
+
+    Beyond the checks of :class:`~ledger.chain.ChainVerifier`: ``hash`` (the stored hash is that of
+    the bytes), ``columns`` (id, type, times, writer), ``subjects`` (the index), ``head`` (the head row).
+    All reads see the same moment.
+    """
+    chain = ChainVerifier(ledger.origin)
+    report = VerifyReport(ledger.origin)
+    report.checks = dict.fromkeys((*ChainVerifier.CHECKS, "hash", "columns", "subjects", "head"), True)
+    with ledger.reading() as connection:
+        total = connection.execute(select(func.count()).select_from(events)).scalar_one()
+        head = connection.execute(select(ledger_head)).first()
+        progress.start(total, "verifying")
+        subjects = _SubjectReader(connection)
+        last_sequence = -1
+        for row in _rows(connection):
+            failures, entry, _ = chain.take(row.sequence, row.canonical)
+            report.add(failures + _check_row(row, entry) + subjects.check(row.sequence, entry))
+            last_sequence = row.sequence
+            progress.advance(1)
+        report.add(subjects.finish())
+        report.add(chain.finish(head.hash if head is not None and head.sequence == last_sequence else None))
+        report.add(_check_head(head, last_sequence, chain.head))
+        progress.finish()
+    report.events, report.head_sequence, report.head_hash = chain.events, last_sequence, chain.head
+    report.root_hash = chain.tree.root()
+    report.failures.sort(key=lambda failure: -1 if failure.sequence is None else failure.sequence)
+    report.not_checked = [
+        *ALWAYS_UNCHECKED,
+        *(f"the payload of {count} events of type {name}, which this program does not know"
+          for name, count in sorted(chain.unknown_types.items())),
+    ]  # fmt: skip
+    return report
+
+
+def _rows(connection: Connection) -> Iterator[Any]:
+    streaming = connection.execution_options(stream_results=True, yield_per=ROWS_A_FETCH)
+    yield from streaming.execute(select(events).order_by(events.c.sequence))
+
+
+def _check_row(row: Any, entry: Entry | None) -> list[Failure]:
+    """Compare what the database stores beside the bytes with what the bytes say."""
+    failures = []
+    actual = leaf_hash(row.canonical)
+    if actual != row.hash:
+        failures.append(Failure(row.sequence, "hash", actual.hex(), row.hash.hex()))
+    if entry is not None:
+        stored = {
+            "id": str(row.id),
+            "type": row.type,
+            "occurred_at": format_time(row.occurred_at),
+            "appended_at": format_time(row.appended_at),
+            "writer": row.writer,
+        }
+        said = {
+            "id": entry.event.get("id"),
+            "type": entry.event.get("type"),
+            "occurred_at": entry.event.get("occurred_at"),
+            "appended_at": format_time(entry.link.appended_at),
+            "writer": entry.link.writer,
+        }
+        failures += [
+            Failure(row.sequence, "columns", f"{name} {said[name]}", f"{name} {stored[name]}")
+            for name in stored
+            if stored[name] != said[name]
+        ]
+    return failures
+
+
+def _check_head(head: Any, last_sequence: int, last_hash: bytes) -> list[Failure]:
+    expected = f"sequence {last_sequence}, hash {last_hash.hex()}"
+    if head is None:
+        return [Failure(None, "head", expected, "no head row")]
+    if (head.sequence, head.hash) != (last_sequence, last_hash):
+        return [Failure(None, "head", expected, f"sequence {head.sequence}, hash {head.hash.hex()}")]
+    return []
+
+
+class _SubjectReader:
+    """Walks the subject index in step with the events; the server sorts it, we hold one event's share."""
+
+    def __init__(self, connection: Connection) -> None:
+        streaming = connection.execution_options(stream_results=True, yield_per=ROWS_A_FETCH)
+        rows = streaming.execute(
+            select(event_subjects.c.sequence, event_subjects.c.subject).order_by(event_subjects.c.sequence)
+        )
+        self._groups = groupby(rows, key=itemgetter(0))
+        self._next = next(self._groups, None)
+
+    def check(self, sequence: int, entry: Entry | None) -> list[Failure]:
+        """Compare an event's share of the index with what its bytes say."""
+        failures = self._orphans_before(sequence)
+        indexed: set[str] = set()
+        if self._next is not None and self._next[0] == sequence:
+            indexed = {subject for _, subject in self._next[1]}
+            self._next = next(self._groups, None)
+        expected = subjects_of(entry.event.get("data")) if entry is not None else indexed
+        if indexed != expected:
+            failures.append(Failure(sequence, "subjects", ", ".join(sorted(expected)), ", ".join(sorted(indexed))))
+        return failures
+
+    def finish(self) -> list[Failure]:
+        """Return what the index holds beyond the last event."""
+        return self._orphans_before(None)
+
+    def _orphans_before(self, sequence: int | None) -> list[Failure]:
+        failures = []
+        while self._next is not None and (sequence is None or self._next[0] < sequence):
+            orphan, rows = self._next
+            found = ", ".join(sorted(subject for _, subject in rows))
+            failures.append(Failure(orphan, "subjects", "no event here", found))
+            self._next = next(self._groups, None)
+        return failures
