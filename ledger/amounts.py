@@ -46,7 +46,9 @@ EXACT = Context(
     Emax=MAX_EMAX,
     traps=[Inexact, InvalidOperation, DivisionByZero, Overflow, FloatOperation],
 )
-_ROUNDING = Context(prec=1000, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[InvalidOperation, DivisionByZero, FloatOperation])
+_ROUNDING = Context(
+    prec=1000, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[InvalidOperation, DivisionByZero, FloatOperation]
+)
 
 _PLAIN = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?", re.ASCII)
 _NORMAL = re.compile(r"(?:0|-?(?:[1-9][0-9]*(?:\.[0-9]*[1-9])?|0\.[0-9]*[1-9]))", re.ASCII)
@@ -84,7 +86,8 @@ def parse_amount(text: str) -> Decimal:
     match = _PLAIN.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         raise AmountError(
-            f"{text!r} is not a plain decimal", next_step='write numbers as strings such as "1234.5", without exponent'
+            f"{text!r} is not a plain decimal",
+            next_step='write numbers as strings such as "1234.5", without exponent',
         )
     sign, whole, fraction = match.groups()
     whole = whole.lstrip("0")
@@ -179,7 +182,9 @@ def divide(dividend: Decimal, divisor: Decimal, *, scale: int, rounding: Roundin
         numerator_digits *= 10**shift
     else:
         denominator_digits *= 10**-shift
-    return Decimal(_divide_integers(numerator_digits, denominator_digits, rounding)).scaleb(-scale, context=_ROUNDING)
+    return Decimal(_divide_integers(numerator_digits, denominator_digits, rounding)).scaleb(
+        -scale, context=_ROUNDING
+    )
 
 
 def _integer(value: Decimal) -> tuple[int, int]:

@@ -55,7 +55,9 @@ def decode(data: bytes) -> JsonValue:
     except UnicodeDecodeError as error:
         raise CanonicalFormError(f"byte {error.start} is not UTF-8") from None
     except json.JSONDecodeError as error:
-        raise CanonicalFormError(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+        raise CanonicalFormError(
+            f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        ) from None
     except RecursionError:
         raise CanonicalFormError(f"nested deeper than {MAXIMUM_DEPTH} levels") from None
     _check(value, ())
@@ -72,7 +74,11 @@ def decode_canonical(data: bytes) -> JsonValue:
     canonical = encode_trusted(value)
     if canonical != data:
         place = next(
-            (index for index, (found, wanted) in enumerate(zip(data, canonical, strict=False)) if found != wanted),
+            (
+                index
+                for index, (found, wanted) in enumerate(zip(data, canonical, strict=False))
+                if found != wanted
+            ),
             min(len(data), len(canonical)),
         )
         raise CanonicalFormError(f"not in canonical form (RFC 8785): differs from it at byte {place}")

@@ -224,7 +224,9 @@ class ChainVerifier:
         self._appended_at: datetime | None = None
         self._suspect: Failure | None = None  # of the last two entries one changed; the next one tells which
 
-    def take(self, sequence: int, canonical: bytes) -> tuple[list[Failure], Entry | None, PreparedEvent | None]:
+    def take(
+        self, sequence: int, canonical: bytes
+    ) -> tuple[list[Failure], Entry | None, PreparedEvent | None]:
         """Check the entry that stands at ``sequence``.
 
         Returns:
@@ -234,7 +236,11 @@ class ChainVerifier:
         failures: list[Failure] = []
         follows = sequence == self._next_sequence
         if not follows:
-            failures.append(Failure(min(sequence, self._next_sequence), "sequence", str(self._next_sequence), str(sequence)))
+            failures.append(
+                Failure(
+                    min(sequence, self._next_sequence), "sequence", str(self._next_sequence), str(sequence)
+                )
+            )
             failures += self._settle_suspect()
         entry: Entry | None = None
         prepared: PreparedEvent | None = None
@@ -259,7 +265,14 @@ class ChainVerifier:
         if self._suspect is not None and head is not None and head != self.head:
             suspect, self._suspect = self._suspect, None
             last = self._next_sequence - 1
-            return [Failure(last, "link", head.hex(), f"{self.head.hex()}, and its prev is not the hash of {suspect.sequence}")]
+            return [
+                Failure(
+                    last,
+                    "link",
+                    head.hex(),
+                    f"{self.head.hex()}, and its prev is not the hash of {suspect.sequence}",
+                )
+            ]
         failures = self._settle_suspect()
         if head is not None and head != self.head:
             failures.append(Failure(self._next_sequence - 1, "link", head.hex(), self.head.hex()))
@@ -298,7 +311,9 @@ class ChainVerifier:
             failures.append(Failure(sequence, "origin", self.origin, link.ledger))
         if self._appended_at is not None and link.appended_at < self._appended_at:
             earliest = format_time(self._appended_at)
-            failures.append(Failure(sequence, "time_order", f"{earliest} or later", format_time(link.appended_at)))
+            failures.append(
+                Failure(sequence, "time_order", f"{earliest} or later", format_time(link.appended_at))
+            )
         self._appended_at = link.appended_at
         if sequence == 0:
             data = entry.event.get("data")

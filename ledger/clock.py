@@ -66,7 +66,9 @@ def parse_time(text: str) -> datetime:
     fraction = text.partition(".")[2]
     digits = len(fraction) - len(fraction.lstrip("0123456789"))
     if digits > 6:
-        raise InvalidInputError(f"the time {text!r} is finer than a microsecond", next_step=f"write it as {TIME_FORM}")
+        raise InvalidInputError(
+            f"the time {text!r} is finer than a microsecond", next_step=f"write it as {TIME_FORM}"
+        )
     try:
         return time.astimezone(UTC)
     except OverflowError:

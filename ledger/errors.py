@@ -91,7 +91,9 @@ class ConflictingEventError(LedgerError):
         super().__init__(
             f"event {event_id} is recorded already {where} with other content: "
             f"{', '.join(differing_fields)} differ; nothing was recorded from this batch",
-            next_step=(f"ledger show {sequence}" if sequence is not None else "give each event an id of its own")
+            next_step=(
+                f"ledger show {sequence}" if sequence is not None else "give each event an id of its own"
+            )
             + "; a correction of a recorded fact is a CorrectionRecorded event with a new id",
         )
         self.event_id = event_id
@@ -153,7 +155,9 @@ class RecordUnreadableError(IntegrityError):
     """
 
     def __init__(self, sequence: int, problem: str) -> None:
-        super().__init__(f"the record at sequence {sequence} cannot be read: {problem}", next_step="ledger verify")
+        super().__init__(
+            f"the record at sequence {sequence} cannot be read: {problem}", next_step="ledger verify"
+        )
         self.sequence = sequence
         self.problem = problem
 

@@ -60,7 +60,9 @@ def root_hash(leaves: Iterable[bytes]) -> bytes:
     return frontier.root()
 
 
-def verify_inclusion(leaf: bytes, leaf_index: int, tree_size: int, proof: Sequence[bytes], root: bytes) -> bool:
+def verify_inclusion(
+    leaf: bytes, leaf_index: int, tree_size: int, proof: Sequence[bytes], root: bytes
+) -> bool:
     """Tell whether a proof shows the leaf hash at ``leaf_index`` of a tree (RFC 9162 §2.1.3.2)."""
     if not 0 <= leaf_index < tree_size or not _are_hashes(leaf, root, *proof):
         return False

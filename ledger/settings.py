@@ -35,7 +35,11 @@ class Settings:
 
     @classmethod
     def load(
-        cls, *, database: str | None = None, home: Path | None = None, environment: Mapping[str, str] | None = None
+        cls,
+        *,
+        database: str | None = None,
+        home: Path | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> Self:
         """Resolve the settings: option > environment > config file > embedded server.
 

@@ -189,7 +189,9 @@ class _SubjectReader:
             self._next = next(self._groups, None)
         expected = subjects_of(entry.event.get("data")) if entry is not None else indexed
         if indexed != expected:
-            failures.append(Failure(sequence, "subjects", ", ".join(sorted(expected)), ", ".join(sorted(indexed))))
+            failures.append(
+                Failure(sequence, "subjects", ", ".join(sorted(expected)), ", ".join(sorted(indexed)))
+            )
         return failures
 
     def finish(self) -> list[Failure]:

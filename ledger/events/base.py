@@ -110,7 +110,9 @@ def _json_data(value: object) -> object:
             if not isinstance(key, str) or _IDENTIFIER.fullmatch(key) is None:
                 raise ValueError(f"{key!r} is not a field name")
         return {key: _json_data(item) for key, item in value.items() if item is not None}
-    raise ValueError(f"{value!r}: only strings, booleans, arrays and objects have a place here; numbers are strings")
+    raise ValueError(
+        f"{value!r}: only strings, booleans, arrays and objects have a place here; numbers are strings"
+    )
 
 
 Identifier = Annotated[str, _matching(_IDENTIFIER, "an identifier (1 to 128 of A-Z a-z 0-9 . _ : / -)")]

@@ -111,7 +111,9 @@ class Draft(Strict):
             )
         data = given.pop("data", None)
         if not isinstance(data, dict):
-            raise InvalidEventError("the event's data object is missing", place=("data",), next_step=CATALOGUE_HINT)
+            raise InvalidEventError(
+                "the event's data object is missing", place=("data",), next_step=CATALOGUE_HINT
+            )
         newest = upcast(payload_type.__name__, schema, without_null(data), payload_type.schema_number)
         try:
             payload = payload_type.model_validate(newest)
@@ -250,7 +252,9 @@ def _payload_type(name: JsonValue) -> type[Payload]:
     if not isinstance(name, str):
         raise InvalidEventError("the event's type is missing", place=("type",), next_step=CATALOGUE_HINT)
     raise InvalidEventError(
-        f"there is no event type {name!r}{_nearest(name, PAYLOADS)}", place=("type",), next_step=CATALOGUE_HINT
+        f"there is no event type {name!r}{_nearest(name, PAYLOADS)}",
+        place=("type",),
+        next_step=CATALOGUE_HINT,
     )
 
 
@@ -265,7 +269,9 @@ def _invalid(error: ValidationError, model: type[Strict], prefix: str) -> Invali
     first = problems[0]
     path = ".".join(str(part) for part in (prefix, *first["loc"]) if part != "")
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return InvalidEventError(_problem(first, model) + more, place=(path,) if path else (), next_step=CATALOGUE_HINT)
+    return InvalidEventError(
+        _problem(first, model) + more, place=(path,) if path else (), next_step=CATALOGUE_HINT
+    )
 
 
 def _problem(problem: Any, model: type[Strict]) -> str:
@@ -280,4 +286,3 @@ def _problem(problem: Any, model: type[Strict]) -> str:
     given = problem.get("input")
     message = problem["msg"][0].lower() + problem["msg"][1:]
     return f"{given!r}: {message}" if isinstance(given, str | int | float | bool) else str(message)
-

@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import Literal
 
 from ledger.events.accounts import PositionSide
-from ledger.events.base import Amount, Count, EventId, Identifier, Payload, PositiveAmount, Reference, Strict, Text, Time
+from ledger.events.base import (
+    Amount,
+    Count,
+    EventId,
+    Identifier,
+    Payload,
+    PositiveAmount,
+    Reference,
+    Strict,
+    Text,
+    Time,
+)
 
 
 class _MarginCall(Payload):

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ledger.events.base import Amount, FieldName, Identifier, NonNegativeAmount, Payload, PositiveAmount, Strict, Time
+from ledger.events.base import (
+    Amount,
+    FieldName,
+    Identifier,
+    NonNegativeAmount,
+    Payload,
+    PositiveAmount,
+    Strict,
+    Time,
+)
 
 
 class MarginTier(Strict):

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ledger.events.base import Amount, Identifier, NonNegativeAmount, Payload, PositiveAmount, Strict, Text, Time
+from ledger.events.base import (
+    Amount,
+    Identifier,
+    NonNegativeAmount,
+    Payload,
+    PositiveAmount,
+    Strict,
+    Text,
+    Time,
+)
 
 
 class IndexConstituent(Strict):

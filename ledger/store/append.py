@@ -73,6 +73,16 @@ class AppendResult:
     last_sequence: int | None
     sequences: tuple[int, ...]
 
+    def __add__(self, later: AppendResult) -> AppendResult:
+        """Return what became of two batches together."""
+        return AppendResult(
+            self.appended + later.appended,
+            self.already_recorded + later.already_recorded,
+            later.first_sequence if self.first_sequence is None else self.first_sequence,
+            self.last_sequence if later.last_sequence is None else later.last_sequence,
+            self.sequences + later.sequences,
+        )
+
 
 def append_batch(
     connection: psycopg.Connection[Any],

@@ -77,5 +77,6 @@ def _unavailable(url: URL, cause: BaseException | None) -> DatabaseUnavailableEr
     shown = url.set(drivername="postgresql", password=None).render_as_string(hide_password=True)
     reason = str(cause).strip().splitlines()
     return DatabaseUnavailableError(
-        f"the database {shown} cannot be used: {reason[0] if reason else 'no reason given'}", next_step=_DATABASE_HINT
+        f"the database {shown} cannot be used: {reason[0] if reason else 'no reason given'}",
+        next_step=_DATABASE_HINT,
     )

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Self
 import psycopg
 from sqlalchemy import Connection, Engine, select
 
-from ledger.canonical import leaf_hash
+from ledger.canonical import JsonObject, leaf_hash
 from ledger.chain import FORMAT, ZERO_HASH, decode_event
-from ledger.clock import Clock, SystemClock
+from ledger.clock import Clock, SystemClock, format_time
 from ledger.errors import (
     ChainBrokenError,
     InvalidInputError,
@@ -24,6 +24,7 @@ from ledger.errors import (
 )
 from ledger.events.envelope import Draft, Event, PreparedEvent, prepare
 from ledger.events.governance import LedgerOpened
+from ledger.progress import SILENT, Progress
 from ledger.store.append import AppendCondition, AppendResult, append_batch
 from ledger.store.database import make_engine, translated_errors
 from ledger.store.migrate import check_revision, upgrade
@@ -93,7 +94,7 @@ class Ledger:
             LedgerExistsError: a ledger is open in this database already.
             DatabaseUnavailableError, SchemaMismatchError: as they say.
         """
-        opening = _opening(origin, valuation_currency, description, (clock or SystemClock()).now())
+        opening = check_opening(origin, valuation_currency, description, (clock or SystemClock()).now())
         engine = make_engine(database_url)
         with translated_errors(engine.url):
             upgrade(engine)
@@ -106,7 +107,10 @@ class Ledger:
                     )
                 connection.execute(
                     ledger_head.insert().values(
-                        origin=origin, sequence=-1, hash=ZERO_HASH, appended_at=datetime(1970, 1, 1, tzinfo=UTC)
+                        origin=origin,
+                        sequence=-1,
+                        hash=ZERO_HASH,
+                        appended_at=datetime(1970, 1, 1, tzinfo=UTC),
                     )
                 )
                 append_batch(_driver(connection), [opening])
@@ -166,6 +170,20 @@ class Ledger:
         with translated_errors(self.engine.url), self.engine.begin() as connection:
             return append_batch(_driver(connection), batch, condition, make_nonces=self._make_nonces)
 
+    def append_atomically(
+        self, batches: Iterable[Sequence[PreparedEvent]], progress: Progress = SILENT
+    ) -> AppendResult:
+        """Record any number of batches in one transaction: all of them or none.
+
+        The head stays locked meanwhile; errors as in :meth:`append`.
+        """
+        total = AppendResult(0, 0, None, None, ())
+        with translated_errors(self.engine.url), self.engine.begin() as connection:
+            for batch in batches:
+                total += append_batch(_driver(connection), batch, make_nonces=self._make_nonces)
+                progress.advance(len(batch))
+        return total
+
     def head(self) -> Head:
         """Return the newest event's place, hash and time."""
         with self.reading() as connection:
@@ -205,7 +223,8 @@ class Ledger:
         found = next(self.events(EventQuery(from_sequence=sequence, to_sequence=sequence)), None)
         if found is None:
             raise NotFoundError(
-                f"there is no event at sequence {sequence}; the newest is {self.head().sequence}", next_step="ledger log"
+                f"there is no event at sequence {sequence}; the newest is {self.head().sequence}",
+                next_step="ledger log",
             )
         return found
 
@@ -228,19 +247,22 @@ class Ledger:
             yield connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
-def _opening(origin: str, valuation_currency: str, description: str, at: datetime) -> PreparedEvent:
-    draft = Draft.from_json(
-        {
-            "type": "LedgerOpened",
-            "occurred_at": at.isoformat(),
-            "data": {
-                "ledger": origin,
-                "format": FORMAT,
-                "description": description,
-                "valuation_currency": valuation_currency,
-            },
-        }
-    )
+def check_opening(
+    origin: str, valuation_currency: str, description: str = "", at: datetime | None = None
+) -> PreparedEvent:
+    """Return the first event of a ledger.
+
+    Raises:
+        InvalidEventError: the origin or the currency is not an identifier.
+    """
+    data: JsonObject = {
+        "ledger": origin,
+        "format": FORMAT,
+        "description": description,
+        "valuation_currency": valuation_currency,
+    }
+    occurred_at = format_time(at or SystemClock().now())
+    draft = Draft.from_json({"type": "LedgerOpened", "occurred_at": occurred_at, "data": data})
     return prepare(draft, uuid.uuid4())
 
 

@@ -35,7 +35,9 @@ def newest_revision() -> str:
     """Return the revision this program was written for."""
     revision = ScriptDirectory.from_config(_config()).get_current_head()
     if revision is None:
-        raise EnvironmentFaultError("the migrations are not installed", next_step="install margin-ledger again")
+        raise EnvironmentFaultError(
+            "the migrations are not installed", next_step="install margin-ledger again"
+        )
     return revision
 
 
@@ -74,7 +76,10 @@ def check_revision(connection: Connection) -> None:
     wanted = newest_revision()
     if found is None:
         raise SchemaMismatchError(
-            "there is no ledger in this database", found=None, wanted=wanted, next_step="ledger init --origin NAME"
+            "there is no ledger in this database",
+            found=None,
+            wanted=wanted,
+            next_step="ledger init --origin NAME",
         )
     if found != wanted:
         check_not_newer(found)

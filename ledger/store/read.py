@@ -62,6 +62,8 @@ class EventQuery:
 
 def read_entries(connection: Connection, query: EventQuery) -> Iterator[tuple[int, bytes, bytes]]:
     """Yield sequence, canonical bytes and stored hash, through a server-side cursor: memory stays flat."""
-    result = connection.execution_options(stream_results=True, yield_per=ROWS_A_FETCH).execute(query.statement())
+    result = connection.execution_options(stream_results=True, yield_per=ROWS_A_FETCH).execute(
+        query.statement()
+    )
     for sequence, canonical, stored_hash in result:
         yield sequence, canonical, stored_hash

@@ -1,0 +1,238 @@
+"""What every command shares: options, output, progress, errors and exit codes."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+import traceback
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import entry_points, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from ledger.clock import parse_time
+from ledger.errors import EnvironmentFaultError, ExitCode, InvalidInputError, LedgerError
+from ledger.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
+
+    from ledger.progress import Progress
+    from ledger.store.ledger import Ledger
+
+ERROR_SCHEMA = "ledger.error/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What one command run was told by the options that all commands share."""
+
+    settings: Settings
+    as_json: bool
+
+    @contextmanager
+    def ledger(self) -> Iterator[Ledger]:
+        """Open the ledger of the settings for a block."""
+        from ledger.store.ledger import Ledger
+
+        with self.settings.database() as url, Ledger.open(url) as ledger:
+            yield ledger
+
+    def emit(self, document: Mapping[str, Any], text: str) -> None:
+        """Print a result: the JSON document with ``--json``, else the text."""
+        click.echo(json.dumps(document, ensure_ascii=False, indent=2) if self.as_json else text)
+
+    def emit_line(self, document: Mapping[str, Any], text: str) -> None:
+        """Print one line of a list: JSON lines with ``--json``, else the text."""
+        click.echo(json.dumps(document, ensure_ascii=False, separators=(",", ":")) if self.as_json else text)
+
+    def tell(self, text: str) -> None:
+        """Say something to the person, on stderr."""
+        click.echo(text, err=True)
+
+    def progress(self) -> Progress:
+        """Return a progress bar on a terminal, and silence elsewhere."""
+        return BarProgress() if sys.stderr.isatty() and not self.as_json else _silent()
+
+
+def _silent() -> Progress:
+    from ledger.progress import SILENT
+
+    return SILENT
+
+
+class BarProgress:
+    """A progress bar on stderr."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def start(self, total: int | None, label: str) -> None:
+        """Show the bar."""
+        self.finish()
+        self._bar = click.progressbar(
+            length=total or 0,
+            label=label,
+            file=sys.stderr,
+            show_pos=True,
+            update_min_steps=max(1, (total or 0) // 200),
+        )
+        self._bar.__enter__()
+
+    def advance(self, steps: int) -> None:
+        """Move the bar."""
+        if self._bar is not None:
+            self._bar.update(steps)
+
+    def finish(self) -> None:
+        """Leave the bar as it is and go to the next line."""
+        if self._bar is not None:
+            self._bar.__exit__(None, None, None)
+            self._bar = None
+
+
+def ledger_command(*args: Any, **kwargs: Any) -> Callable[[Callable[..., Any]], click.Command]:
+    """Declare a command whose first argument is the :class:`Session` of the shared options."""
+
+    def decorate(function: Callable[..., Any]) -> click.Command:
+        @functools.wraps(function)
+        def with_session(
+            database: str | None, home: Path | None, *, as_json: bool, debug: bool, **given: Any
+        ) -> Any:
+            del debug  # read by run(), which has to know it even when parsing fails
+            return function(Session(Settings.load(database=database, home=home), as_json), **given)
+
+        for option in reversed(_SHARED_OPTIONS):
+            option(with_session)
+        return click.command(*args, **kwargs)(with_session)
+
+    return decorate
+
+
+_SHARED_OPTIONS = (
+    click.option("--database", metavar="URL", help="Postgres to use (default: LEDGER_DATABASE_URL, config file, embedded)."),
+    click.option(
+        "--home", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+        help="Folder of the config file and the embedded server (default: LEDGER_HOME, ./.ledger).",
+    ),
+    click.option("--json", "as_json", is_flag=True, help="Print machine-readable JSON on stdout."),
+    click.option("--debug", is_flag=True, help="Show a traceback where an error ends the command."),
+)  # fmt: skip
+
+
+class TimeType(click.ParamType[Any]):
+    """An ISO 8601 time with its zone."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Read the time or fail as a usage error."""
+        try:
+            return parse_time(value) if isinstance(value, str) else value  # type: ignore[no-any-return]
+        except InvalidInputError as error:
+            self.fail(f"{error.message}; {error.next_step}", param, ctx)
+
+
+TIME = TimeType()
+
+
+class LazyGroup(click.Group):
+    """A group that imports a subcommand when it is called, so that starting stays quick."""
+
+    def __init__(
+        self, *, commands_by_name: Mapping[str, str], entry_point_group: str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.params.append(
+            click.Option(
+                ["--version"],
+                is_flag=True,
+                expose_value=False,
+                is_eager=True,
+                callback=_print_version,
+                help="Show the version.",
+            )
+        )
+        self._commands_by_name = commands_by_name
+        self._entry_point_group = entry_point_group
+
+    def _plugged(self) -> dict[str, Any]:
+        group = self._entry_point_group
+        return {point.name: point for point in entry_points(group=group)} if group else {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names, in the order of the work."""
+        del ctx
+        return [*self._commands_by_name, *sorted(self._plugged())]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return a subcommand."""
+        del ctx
+        place = self._commands_by_name.get(cmd_name)
+        if place is not None:
+            module, _, name = place.partition(":")
+            command: click.Command = getattr(import_module(module), name)
+            return command
+        point = self._plugged().get(cmd_name)
+        return point.load() if point is not None else None
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001 (click's protocol)
+    if value and not ctx.resilient_parsing:
+        click.echo(f"margin-ledger {version('margin-ledger')}")
+        ctx.exit()
+
+
+def run(group: click.Group) -> NoReturn:
+    """Run a command line and end the process with the documented exit code."""
+    try:
+        result = group.main(standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        sys.exit(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader went away (for example `| head`); keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.OK)
+    except LedgerError as error:
+        _show(error)
+        sys.exit(error.exit_code)
+    except Exception as error:  # noqa: BLE001 (the last resort: no traceback unless it is asked for)
+        _show(
+            EnvironmentFaultError(
+                f"unexpected {type(error).__name__}: {error}",
+                next_step="run it again with --debug and report what it shows",
+            )
+        )
+        sys.exit(ExitCode.ENVIRONMENT)
+    sys.exit(result if isinstance(result, int) else ExitCode.OK)
+
+
+def _show(error: LedgerError) -> None:
+    if "--debug" in sys.argv:
+        traceback.print_exc()
+    if "--json" in sys.argv:
+        document = {
+            "schema": ERROR_SCHEMA,
+            "error": type(error).__name__,
+            "message": error.message,
+            "next_step": error.next_step,
+            "exit_code": int(error.exit_code),
+        }
+        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    click.echo(f"error: {error.message}", err=True)
+    if error.next_step:
+        click.echo(f"next:  {error.next_step}", err=True)

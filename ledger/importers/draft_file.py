@@ -1,0 +1,129 @@
+"""A file of drafts, one JSON object a line: checked whole, then recorded in the order of its lines."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+import uuid
+from contextlib import contextmanager
+from itertools import islice
+from typing import IO, TYPE_CHECKING
+
+from ledger.canonical import decode
+from ledger.clock import Clock, SystemClock, format_time
+from ledger.errors import InvalidInputError
+from ledger.events.envelope import Draft, PreparedEvent, prepare
+from ledger.progress import SILENT, Progress
+from ledger.store.ledger import EVENTS_A_BATCH
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ledger.store.append import AppendResult
+    from ledger.store.ledger import Ledger
+
+LARGEST_LINE_BYTES = 1_000_000
+
+
+class DraftFile:
+    """An open file of drafts that can be read twice.
+
+    Attributes:
+        name: what errors call it.
+    """
+
+    def __init__(self, name: str, stream: IO[bytes]) -> None:
+        self.name = name
+        self._stream = stream
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path) -> Iterator[DraftFile]:
+        """Open a file; ``-`` is stdin, which is spooled to a temporary file.
+
+        Raises:
+            InvalidInputError: the file cannot be read.
+        """
+        if str(path) == "-":
+            with tempfile.TemporaryFile() as spool:
+                shutil.copyfileobj(sys.stdin.buffer, spool)
+                yield cls("stdin", spool)
+            return
+        try:
+            stream = path.open("rb")
+        except OSError as error:
+            raise InvalidInputError(
+                f"the file cannot be read: {error.strerror}", place=(str(path),)
+            ) from None
+        with stream:
+            yield cls(str(path), stream)
+
+    def drafts(self) -> Iterator[tuple[int, Draft]]:
+        """Yield each line's number and draft; blank lines are passed over.
+
+        Raises:
+            InvalidInputError: a line is not a draft; names file, line and field.
+        """
+        self._stream.seek(0)
+        number = 0
+        while line := self._stream.readline(LARGEST_LINE_BYTES):
+            number += 1
+            if not line.strip():
+                continue
+            try:
+                if len(line) == LARGEST_LINE_BYTES:
+                    raise InvalidInputError(f"the line is longer than {LARGEST_LINE_BYTES} bytes")
+                draft = Draft.from_json(decode(line))
+                prepare(draft, draft.id or uuid.UUID(int=0))  # its size shows only here
+                yield number, draft
+            except InvalidInputError as error:
+                raise error.within(self.name, f"line {number}") from None
+
+    def validate(self) -> tuple[int, int]:
+        """Read the whole file and return how many drafts it holds and how many of them have no id."""
+        drafts = without_id = 0
+        for _, draft in self.drafts():
+            drafts += 1
+            without_id += draft.id is None
+        return drafts, without_id
+
+    def record(self, ledger: Ledger, progress: Progress = SILENT) -> AppendResult:
+        """Append every draft in one transaction.
+
+        Raises:
+            ConflictingEventError: a line's id is recorded, or stands twice, with other content; nothing was recorded.
+        """
+        progress.start(None, "appending")
+        try:
+            return ledger.append_atomically(self._batches(), progress)
+        finally:
+            progress.finish()
+
+    def _batches(self) -> Iterator[list[PreparedEvent]]:
+        prepared = (prepare(draft, draft.id or uuid.uuid4()) for _, draft in self.drafts())
+        while batch := list(islice(prepared, EVENTS_A_BATCH)):
+            yield batch
+
+
+def clock_accepted(ledger: Ledger, reason: str, clock: Clock | None = None) -> None:
+    """Record that the newest event is known to be ahead of the clock, so that appends go on."""
+    head = ledger.head()
+    now = (clock or SystemClock()).now()
+    ahead = max(0, round((head.appended_at - now).total_seconds() * 1_000_000))
+    ledger.append(
+        [
+            Draft.from_json(
+                {
+                    "type": "ClockSynchronised",
+                    "occurred_at": format_time(now),
+                    "data": {
+                        "source": "database clock",
+                        "divergence_microseconds": str(ahead),
+                        "reason": reason,
+                    },
+                }
+            )
+        ]
+    )
