@@ -144,7 +144,7 @@ def format_amount(value: Decimal) -> str:
     text = format_exact(value)
     if not is_normal(text):
         raise AmountError(
-            f"{text} is out of range: at most {MAXIMUM_DIGITS} digits, {MAXIMUM_SCALE} of them after the point"
+            f"{text} is out of range: at most {MAXIMUM_DIGITS} digits, {MAXIMUM_SCALE} after the point"
         )
     return text
 

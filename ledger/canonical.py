@@ -120,29 +120,31 @@ _decoder = json.JSONDecoder(
 
 
 def _check(value: JsonValue, path: tuple[str, ...]) -> None:
-    kind = type(value)
-    if kind is str:
-        if not value.isascii() and _SURROGATE.search(value):  # type: ignore[union-attr]  # narrowed by kind
+    # bool before int, since a bool is an int.
+    if isinstance(value, str):
+        if not value.isascii() and _SURROGATE.search(value):
             raise CanonicalFormError("a lone surrogate is not a character", place=_place(path))
-    elif kind is dict:
+    elif isinstance(value, dict):
         _check_depth(path)
-        for key, item in value.items():  # type: ignore[union-attr]  # narrowed by kind
-            if type(key) is not str or not key.isascii():
+        for key, item in value.items():
+            if not isinstance(key, str) or not key.isascii():
                 raise CanonicalFormError(f"the key {key!r} is not ASCII", place=_place(path))
             _check(item, (*path, key))
-    elif kind is list:
+    elif isinstance(value, list):
         _check_depth(path)
-        for index, item in enumerate(value):  # type: ignore[arg-type]  # narrowed by kind
+        for index, item in enumerate(value):
             _check(item, (*path, str(index)))
-    elif kind is int:
-        if not -LARGEST_INTEGER <= value <= LARGEST_INTEGER:  # type: ignore[operator]  # narrowed by kind
+    elif value is None or isinstance(value, bool):
+        return
+    elif isinstance(value, int):
+        if not -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
             raise CanonicalFormError(f"the integer {value} is not below 2^53", place=_place(path))
-    elif kind is float:
+    elif isinstance(value, float):
         raise CanonicalFormError(
             f"the number {value} is a float", place=_place(path), next_step="write numbers as decimal strings"
         )
-    elif value is not None and kind is not bool:
-        raise CanonicalFormError(f"a value of type {kind.__name__} has no canonical form", place=_place(path))
+    else:
+        raise CanonicalFormError(f"a {type(value).__name__} has no canonical form", place=_place(path))
 
 
 def _check_depth(path: tuple[str, ...]) -> None:

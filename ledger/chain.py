@@ -261,7 +261,7 @@ class ChainVerifier:
         return failures, entry, prepared
 
     def finish(self, head: bytes | None = None) -> list[Failure]:
-        """Tell what the last entry left open; ``head`` is the hash that the last entry should have, where known."""
+        """Tell what the last entry left open; ``head`` is the hash it should have, where that is known."""
         if self._suspect is not None and head is not None and head != self.head:
             suspect, self._suspect = self._suspect, None
             last = self._next_sequence - 1
@@ -317,7 +317,8 @@ class ChainVerifier:
         self._appended_at = link.appended_at
         if sequence == 0:
             data = entry.event.get("data")
-            found = f"{entry.event.get('type')} of format {data.get('format') if isinstance(data, dict) else None}"
+            form = data.get("format") if isinstance(data, dict) else None
+            found = f"{entry.event.get('type')} of format {form}"
             if found != f"LedgerOpened of format {FORMAT}":
                 failures.append(Failure(0, "opening", f"LedgerOpened of format {FORMAT}", found))
         return failures

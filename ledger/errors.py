@@ -46,7 +46,7 @@ class InvalidInputError(LedgerError, ValueError):
     It is a ValueError too, so that a model's field validators may raise it.
 
     Attributes:
-        place: where it was given, outermost first, for example ``("fills.ndjson", "line 7", "data.quantity")``.
+        place: where it was given, outermost first: ``("fills.ndjson", "line 7", "data.quantity")``.
         problem: what is wrong with it, without the place.
     """
 
@@ -115,7 +115,7 @@ class AppendConditionFailedError(LedgerError):
         super().__init__(
             f"the append condition does not hold: event {sequence} came after sequence {after_sequence}; "
             "nothing was recorded",
-            next_step=f"read from sequence {after_sequence + 1}, decide again, and append with the new condition",
+            next_step=f"read from sequence {after_sequence + 1}, decide again, append with a new condition",
         )
         self.after_sequence = after_sequence
         self.sequence = sequence
@@ -205,10 +205,10 @@ class ClockBehindError(EnvironmentFaultError):
 
     def __init__(self, ahead_seconds: str) -> None:
         super().__init__(
-            f"the newest event's appended_at is {ahead_seconds} s ahead of the database clock (5 s are allowed); "
-            "nothing was recorded",
-            next_step="set the clock right, or say that this is known: ledger append FILE --accept-clock REASON "
-            "(it is recorded as ClockSynchronised)",
+            f"the newest event's appended_at is {ahead_seconds} s ahead of the database clock "
+            "(5 s are allowed); nothing was recorded",
+            next_step="set the clock right, or say that this is known: "
+            "ledger append FILE --accept-clock REASON (it is recorded as ClockSynchronised)",
         )
         self.ahead_seconds = ahead_seconds
 

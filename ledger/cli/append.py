@@ -16,7 +16,7 @@ from ledger.importers.draft_file import DraftFile, clock_accepted
 @click.option(
     "--accept-clock",
     metavar="REASON",
-    help="Append although the newest event is over 5 s ahead of the database clock; recorded as ClockSynchronised.",
+    help="Append although the newest event is ahead of the database clock; recorded as ClockSynchronised.",
 )
 def append(session: Session, *, file: Path, dry_run: bool, accept_clock: str | None) -> None:
     """Record the drafts in FILE (one JSON object a line; - is stdin), in the order of the lines.
@@ -28,8 +28,8 @@ def append(session: Session, *, file: Path, dry_run: bool, accept_clock: str | N
         lines, without_id = drafts.validate()
         if without_id:
             session.tell(
-                f"warning: {without_id} of {lines} lines have no id: they got random ones, and a repeat of this append "
-                "would not be recognised"
+                f"warning: {without_id} of {lines} lines have no id: they get random ones, and a "
+                "repeat of this append would not be recognised"
             )
         document = {"schema": "ledger.append/1", "dry_run": dry_run, "lines": lines, "without_id": without_id}
         if dry_run:

@@ -111,13 +111,17 @@ def ledger_command(*args: Any, **kwargs: Any) -> Callable[[Callable[..., Any]], 
 
         for option in reversed(_SHARED_OPTIONS):
             option(with_session)
-        return click.command(*args, **kwargs)(with_session)
+        command: click.Command = click.command(*args, **kwargs)(with_session)
+        return command
 
     return decorate
 
 
 _SHARED_OPTIONS = (
-    click.option("--database", metavar="URL", help="Postgres to use (default: LEDGER_DATABASE_URL, config file, embedded)."),
+    click.option(
+        "--database", metavar="URL",
+        help="Postgres to use (default: LEDGER_DATABASE_URL, config file, embedded server).",
+    ),
     click.option(
         "--home", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
         help="Folder of the config file and the embedded server (default: LEDGER_HOME, ./.ledger).",
@@ -132,10 +136,10 @@ class TimeType(click.ParamType[Any]):
 
     name = "time"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """Read the time or fail as a usage error."""
         try:
-            return parse_time(value) if isinstance(value, str) else value  # type: ignore[no-any-return]
+            return parse_time(value)
         except InvalidInputError as error:
             self.fail(f"{error.message}; {error.next_step}", param, ctx)
 

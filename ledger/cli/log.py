@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -92,7 +93,7 @@ def log(
                 left = None if left is None else left - 1
             if not follow or left == 0:
                 return
-            click.get_text_stream("stdout").flush()
+            sys.stdout.flush()
             time.sleep(FOLLOW_INTERVAL_SECONDS)
 
 
@@ -101,7 +102,8 @@ def event_line(event: Event) -> str:
     data = event.data.json_value()
     shown = "  ".join(f"{key}={value}" for key, value in data.items() if isinstance(value, str | bool))
     more = "  ".join(f"{key}[{len(value)}]" for key, value in data.items() if isinstance(value, list | dict))
-    return f"{event.sequence:>8}  {format_time(event.occurred_at)}  {event.type:<24}  {'  '.join(filter(None, (shown, more)))}"
+    start = f"{event.sequence:>8}  {format_time(event.occurred_at)}  {event.type:<24}"
+    return "  ".join(filter(None, (start, shown, more)))
 
 
 def event_document(event: Event) -> dict[str, Any]:

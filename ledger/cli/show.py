@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from uuid import UUID
 
 import click
@@ -29,7 +30,7 @@ def show(session: Session, *, event: str, canonical: bool) -> None:
                 ) from None
             found = ledger.event_by_id(event_id)
     if canonical:
-        click.get_binary_stream("stdout").write(found.canonical)
+        sys.stdout.buffer.write(found.canonical)
         return
     document = event_document(found)
     words = (

@@ -34,7 +34,7 @@ class Payload(Strict):
     schema_number: ClassVar[int] = 1
 
     def json_value(self) -> dict[str, Any]:
-        """Return the payload as its canonical JSON value: decimals and times as text, nothing that is unknown."""
+        """Return the payload as its canonical JSON value: decimals and times as text, nothing unknown."""
         return self.model_dump(mode="json", exclude_none=True, by_alias=True)
 
 
@@ -77,7 +77,7 @@ def _time(value: object) -> datetime:
 def _uuid(value: object) -> UUID:
     if isinstance(value, UUID):
         return value
-    if isinstance(value, str) and len(value) == 36:  # noqa: PLR2004 (the hyphenated form of RFC 9562)
+    if isinstance(value, str) and len(value) == 36:  # the hyphenated form of RFC 9562
         return UUID(value)
     raise ValueError("a UUID such as 6f1c1d3e-0f4b-4f3e-9d55-0d3a3b0f6a11 is wanted")
 
@@ -125,7 +125,7 @@ Text = Annotated[str, Field(max_length=_MAXIMUM_TEXT_LENGTH), AfterValidator(_pl
 """Words for people, without control characters, at most 4,000 characters; no personal data."""
 
 Reference = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_plain_text)]
-"""A name that another system gave: an order, a trade, a transaction; 1 to 256 characters, none of them control."""
+"""A name that another system gave: an order, a trade; 1 to 256 characters, none of them control."""
 
 HexHash = Annotated[str, _matching(_HASH, "a hash of 64 lowercase hex digits")]
 """A SHA-256 as 64 lowercase hex digits."""

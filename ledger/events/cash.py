@@ -71,7 +71,7 @@ class FundingSettled(Payload):
 
 
 class FundingPaid(Payload):
-    """One account's funding payment: quantity × price × rate for linear contracts; positive is paid by the account."""
+    """One account's funding payment (linear: quantity × price × rate); positive is paid by the account."""
 
     account: Identifier
     instrument: Identifier

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LARGEST_EVENT_BYTES = 65_000
 CATALOGUE_HINT = "docs/reference/events.md lists every type and its fields"
 
-_NOT_DUMPED = frozenset({"data", "id"})
+_NOT_DUMPED = {"data", "id"}
 _ACCOUNT_FIELDS = frozenset(
     {
         "account",
@@ -96,7 +96,7 @@ class Draft(Strict):
         """Check one JSON object against the catalogue (keys whose value is null are dropped).
 
         Raises:
-            InvalidEventError: unknown type, unknown or missing field, or a value out of its form; names the field.
+            InvalidEventError: unknown type, unknown or missing field, or a value out of form; names it.
         """
         if not isinstance(value, dict):
             raise InvalidEventError("an event is a JSON object", next_step=CATALOGUE_HINT)
@@ -105,7 +105,8 @@ class Draft(Strict):
         schema = given.pop("schema", payload_type.schema_number)
         if type(schema) is not int or not 1 <= schema <= payload_type.schema_number:
             raise InvalidEventError(
-                f"schema {schema!r} of {payload_type.__name__} is not known; the newest is {payload_type.schema_number}",
+                f"schema {schema!r} of {payload_type.__name__} is not known; "
+                f"the newest is {payload_type.schema_number}",
                 place=("schema",),
                 next_step="a newer program wrote this: upgrade margin-ledger",
             )
@@ -213,7 +214,7 @@ def differing_fields(recorded: bytes, given: bytes) -> tuple[str, ...]:
 
 
 def subjects_of(data: JsonValue) -> set[str]:
-    """Return what an event touches, for example ``account/A17``: read off the field names anywhere in ``data``."""
+    """Return what an event touches (``account/A17``), read off the field names anywhere in ``data``."""
     subjects: set[str] = set()
     _collect_subjects(data, subjects)
     return subjects

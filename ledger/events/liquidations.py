@@ -1,4 +1,4 @@
-"""What the venue's engine did to accounts in trouble; asserts only, except for the fills that carry it out."""
+"""What the venue's engine did to accounts in trouble; only asserts, its fills are what moves."""
 
 from __future__ import annotations
 

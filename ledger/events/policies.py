@@ -1,4 +1,4 @@
-"""Parameters as events: which margin tiers, haircuts, fees, funding terms and risk policy were in force, and when."""
+"""Parameters as events: the tiers, haircuts, fees, funding terms and risk policy were in force, and when."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class CollateralScheduleSet(Payload):
 
 
 class RiskPolicySet(Payload):
-    """How the venue acts on margin ratios; ``liquidation_boundary`` says whether a ratio of exactly 1 liquidates."""
+    """How the venue acts on margin ratios; ``liquidation_boundary``: whether a ratio of 1 liquidates."""
 
     effective_at: Time
     warning_ratio: PositiveAmount | None = None

@@ -1,4 +1,4 @@
-"""Reading payloads of older schema numbers: stored bytes stay, the value is brought up to date on the way out.
+"""Reading payloads of older schema numbers: stored bytes stay, the value is brought up to date.
 
 When a payload changes, its model gets the next ``schema_number`` and the step from the number
 before goes into :data:`UPCASTS`. A step takes the older JSON value and returns the newer one.

@@ -73,13 +73,10 @@ class DraftFile:
             if not line.strip():
                 continue
             try:
-                if len(line) == LARGEST_LINE_BYTES:
-                    raise InvalidInputError(f"the line is longer than {LARGEST_LINE_BYTES} bytes")
-                draft = Draft.from_json(decode(line))
-                prepare(draft, draft.id or uuid.UUID(int=0))  # its size shows only here
-                yield number, draft
+                draft = _read(line)
             except InvalidInputError as error:
                 raise error.within(self.name, f"line {number}") from None
+            yield number, draft
 
     def validate(self) -> tuple[int, int]:
         """Read the whole file and return how many drafts it holds and how many of them have no id."""
@@ -93,7 +90,8 @@ class DraftFile:
         """Append every draft in one transaction.
 
         Raises:
-            ConflictingEventError: a line's id is recorded, or stands twice, with other content; nothing was recorded.
+            ConflictingEventError: a line's id is recorded, or stands twice, with other content; nothing was
+                recorded.
         """
         progress.start(None, "appending")
         try:
@@ -105,6 +103,14 @@ class DraftFile:
         prepared = (prepare(draft, draft.id or uuid.uuid4()) for _, draft in self.drafts())
         while batch := list(islice(prepared, EVENTS_A_BATCH)):
             yield batch
+
+
+def _read(line: bytes) -> Draft:
+    if len(line) == LARGEST_LINE_BYTES:
+        raise InvalidInputError(f"the line is longer than {LARGEST_LINE_BYTES} bytes")
+    draft = Draft.from_json(decode(line))
+    prepare(draft, draft.id or uuid.UUID(int=0))  # an event that is too large shows only here
+    return draft
 
 
 def clock_accepted(ledger: Ledger, reason: str, clock: Clock | None = None) -> None:

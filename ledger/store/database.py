@@ -28,7 +28,8 @@ def sqlalchemy_url(url: str) -> URL:
     problem = InvalidInputError(
         "the database URL is not of the form postgresql://USER@HOST/DATABASE",
         place=("--database",),
-        next_step="give --database postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or leave it out for the embedded server",
+        next_step="give --database postgresql://USER:PASSWORD@HOST:PORT/DATABASE, "
+        "or leave it out for the embedded server",
     )
     try:
         parsed = make_url(url)

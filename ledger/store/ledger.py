@@ -158,7 +158,7 @@ class Ledger:
 
         Raises:
             InvalidEventError: a draft is too large.
-            ConflictingEventError, AppendConditionFailedError, ClockBehindError: as they say; nothing was recorded.
+            ConflictingEventError, AppendConditionFailedError, ClockBehindError: nothing was recorded.
         """
         prepared = [prepare(draft, draft.id or uuid.uuid4()) for draft in drafts]
         return self.append_prepared(prepared, condition=condition)

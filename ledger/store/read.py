@@ -65,5 +65,5 @@ def read_entries(connection: Connection, query: EventQuery) -> Iterator[tuple[in
     result = connection.execution_options(stream_results=True, yield_per=ROWS_A_FETCH).execute(
         query.statement()
     )
-    for sequence, canonical, stored_hash in result:
-        yield sequence, canonical, stored_hash
+    for row in result:
+        yield row.sequence, row.canonical, row.hash

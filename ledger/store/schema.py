@@ -49,7 +49,7 @@ events = Table(
     Index(None, "type", "sequence"),
     Index(None, "occurred_at", postgresql_using="brin"),
 )
-"""One row an event. ``canonical`` is the truth; every other column is derived from it and checked against it."""
+"""One row an event. ``canonical`` is the truth; every other column is derived from it and checked."""
 
 event_subjects = Table(
     "event_subjects",

@@ -1,0 +1,45 @@
+"""``ledger doctor``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ledger.cli.common import Session, ledger_command
+from ledger.errors import ExitCode
+
+if TYPE_CHECKING:
+    from ledger.doctor import Examination
+
+
+@ledger_command("doctor")
+def doctor(session: Session) -> int:
+    """Say which database is used, in what state it is, and what is amiss."""
+    from ledger.doctor import examine
+
+    found = examine(session.settings)
+    session.emit(found.document(), _words(found))
+    return ExitCode.OK if found.ok else ExitCode.ENVIRONMENT
+
+
+def _words(found: Examination) -> str:
+    lines = [
+        f"database    {found.database_url or 'none'} (chosen by {found.chosen_by})",
+        f"home        {found.home}",
+    ]
+    if found.server_version is not None:
+        lines += [
+            f"server      Postgres {found.server_version}, role {found.role}{', a superuser' if found.superuser else ''}",
+            f"tables      revision {found.schema_revision or 'none'}, this program's is {found.schema_revision_wanted}",
+            f"clock       {found.clock_skew_seconds} s from this machine's",
+            f"durability  {', '.join(f'{name} {value}' for name, value in found.settings.items())}",
+        ]
+    if found.guards:
+        in_force = sum(state == "always" for state in found.guards.values())
+        lines.append(f"guards      {in_force} of {len(found.guards)} in force")
+    if found.origin is not None:
+        lines.append(
+            f"ledger      {found.origin}, valued in {found.valuation_currency}, {found.events} events, "
+            f"newest recorded {found.head_appended_at}"
+        )
+    lines += [f"problem     {problem}" for problem in found.problems]
+    return "\n".join([*lines, "All is well." if found.ok else "Something is amiss."])

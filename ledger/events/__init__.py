@@ -1,0 +1,1 @@
+"""The event catalogue: payloads by family, the registry of types, and the event around a payload."""
