@@ -28,8 +28,9 @@ def _words(found: Examination) -> str:
     ]
     if found.server_version is not None:
         lines += [
-            f"server      Postgres {found.server_version}, role {found.role}{', a superuser' if found.superuser else ''}",
-            f"tables      revision {found.schema_revision or 'none'}, this program's is {found.schema_revision_wanted}",
+            f"server      Postgres {found.server_version}",
+            f"role        {found.role}{', a superuser' if found.superuser else ''}",
+            f"tables      revision {found.schema_revision or 'none'}, wanted {found.schema_revision_wanted}",
             f"clock       {found.clock_skew_seconds} s from this machine's",
             f"durability  {', '.join(f'{name} {value}' for name, value in found.settings.items())}",
         ]

@@ -47,7 +47,7 @@ SUBJECT_KINDS: dict[str, str] = {
     "index": "index",
     "instrument": "instrument",
 }
-"""Field name anywhere in ``data`` → the kind of subject that its value names."""
+"""Field name anywhere in ``data`` → the kind of subject its value names; ``subjects`` lists whole ones."""
 
 
 def _file_name(value: str) -> str:
@@ -223,6 +223,9 @@ def subjects_of(data: JsonValue) -> set[str]:
 def _collect_subjects(value: JsonValue, subjects: set[str]) -> None:
     if isinstance(value, dict):
         for key, item in value.items():
+            if key == "subjects":
+                named = item if isinstance(item, list) else [item]
+                subjects.update(subject for subject in named if isinstance(subject, str))
             if isinstance(item, str):
                 kind = SUBJECT_KINDS.get(key)
                 if kind is not None:

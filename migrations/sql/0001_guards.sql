@@ -51,7 +51,7 @@ RETURN to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
 CREATE FUNCTION ledger_flat_subjects(data jsonb) RETURNS SETOF text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
-    SELECT kind || '/' || (value #>> '{}')
+    SELECT CASE kind WHEN 'subjects' THEN '' ELSE kind || '/' END || (value #>> '{}')
     FROM (
         VALUES
             ('account', data -> 'account'),
@@ -66,7 +66,8 @@ BEGIN ATOMIC
             ('asset', data -> 'asset'),
             ('asset', data -> 'fee_asset'),
             ('index', data -> 'index'),
-            ('instrument', data -> 'instrument')
+            ('instrument', data -> 'instrument'),
+            ('subjects', data -> 'subjects')
     ) AS found (kind, value)
     WHERE jsonb_typeof(value) = 'string';
 END;
@@ -75,7 +76,7 @@ END;
 CREATE FUNCTION ledger_nested_subjects(data jsonb) RETURNS SETOF text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
-    SELECT kind || '/' || (value #>> '{}')
+    SELECT CASE kind WHEN 'subjects' THEN '' ELSE kind || '/' END || (value #>> '{}')
     FROM (
         SELECT 'account' AS kind, jsonb_path_query(data, '$.**.account') AS value
         UNION ALL SELECT 'account', jsonb_path_query(data, '$.**.bankrupt_account')
@@ -90,6 +91,7 @@ BEGIN ATOMIC
         UNION ALL SELECT 'asset', jsonb_path_query(data, '$.**.fee_asset')
         UNION ALL SELECT 'index', jsonb_path_query(data, '$.**.index')
         UNION ALL SELECT 'instrument', jsonb_path_query(data, '$.**.instrument')
+        UNION ALL SELECT 'subjects', jsonb_path_query(data, '$.**.subjects[*]')
     ) AS found
     WHERE jsonb_typeof(value) = 'string';
 END;
