@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from ledger.amounts import read_amount
-from ledger.canonical import encode, encode_trusted
+from ledger.canonical import encode_trusted
 from ledger.clock import format_time, parse_time
 from ledger.errors import InvalidEventError, InvalidInputError
 from ledger.events.envelope import Draft, Source
@@ -70,7 +70,7 @@ class ImportSource(Protocol):
 
 def identity_name(kind: str, context: Sequence[str], raw: str) -> bytes:
     """Return the part of an id's name that comes before the ordinal: ``["kind",["context"],"raw row",``."""
-    return encode([kind, list(context), raw])[:-1] + b","
+    return encode_trusted([kind, list(context), raw])[:-1] + b","
 
 
 def import_id(name: bytes, ordinal: int) -> UUID:
