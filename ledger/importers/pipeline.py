@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -20,6 +21,7 @@ from ledger.errors import InvalidEventError, InvalidInputError
 from ledger.events.envelope import PreparedEvent, differing_fields, prepare
 from ledger.importers.reading import import_id
 from ledger.importers.spool import SortedSpool
+from ledger.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -60,32 +62,6 @@ class BatchResult(Protocol):
     @property
     def last_sequence(self) -> int | None:
         """The last new event's sequence."""
-
-
-class Progress(Protocol):
-    """Someone who wants to see how far the work is."""
-
-    def start(self, label: str, total: int | None) -> None:
-        """A stage begins; ``total`` is the number of events, where known."""
-
-    def advance(self, events: int) -> None:
-        """So many more events are done."""
-
-    def finish(self) -> None:
-        """The stage is over."""
-
-
-class NoProgress:
-    """Shows nothing."""
-
-    def start(self, label: str, total: int | None) -> None:
-        """Do nothing."""
-
-    def advance(self, events: int) -> None:
-        """Do nothing."""
-
-    def finish(self) -> None:
-        """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +107,7 @@ class _Warnings:
 def import_sources(
     sources: Sequence[ImportSource],
     record: Callable[[Sequence[PreparedEvent]], BatchResult],
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
     *,
     dry_run: bool = False,
     batch_events: int = BATCH_EVENTS,
@@ -149,37 +125,53 @@ def import_sources(
         InvalidInputError: something in a source is wrong; names file, line and field; nothing was recorded.
         EnvironmentFaultError: the temporary folder is full.
     """
-    shown = NoProgress() if progress is None else progress
     warnings = _Warnings()
+    done = _Recorded()
     with SpooledImport() as spooled:
         for source in sources:
-            shown.start(f"checking {source.label}", None)
-            spooled.read(source, warnings.add, shown.advance)
-            shown.finish()
+            with _stage(progress, None, f"checking {source.label}"):
+                spooled.read(source, warnings.add, progress.advance)
         spooled.check_ids()
-        appended = already_recorded = 0
-        first_sequence: int | None = None
-        last_sequence: int | None = None
         if not dry_run:
-            shown.start("recording", spooled.events)
-            for batch in _batches(spooled.events_in_order(), batch_events):
-                result = record(batch)
-                appended += result.appended
-                already_recorded += result.already_recorded
-                first_sequence = result.first_sequence if first_sequence is None else first_sequence
-                last_sequence = last_sequence if result.last_sequence is None else result.last_sequence
-                shown.advance(len(batch))
-            shown.finish()
+            with _stage(progress, spooled.events, "recording"):
+                for batch in _batches(spooled.events_in_order(), batch_events):
+                    done.add(record(batch))
+                    progress.advance(len(batch))
         return ImportResult(
             events=spooled.events,
             counts=dict(sorted(spooled.counts.items())),
-            appended=appended,
-            already_recorded=already_recorded,
-            first_sequence=first_sequence,
-            last_sequence=last_sequence,
+            appended=done.appended,
+            already_recorded=done.already_recorded,
+            first_sequence=done.first_sequence,
+            last_sequence=done.last_sequence,
             warnings=warnings.all(),
             dry_run=dry_run,
         )
+
+
+@dataclass(slots=True)
+class _Recorded:
+    appended: int = 0
+    already_recorded: int = 0
+    first_sequence: int | None = None
+    last_sequence: int | None = None
+
+    def add(self, result: BatchResult) -> None:
+        self.appended += result.appended
+        self.already_recorded += result.already_recorded
+        if self.first_sequence is None:
+            self.first_sequence = result.first_sequence
+        if result.last_sequence is not None:
+            self.last_sequence = result.last_sequence
+
+
+@contextmanager
+def _stage(progress: Progress, total: int | None, label: str) -> Iterator[None]:
+    progress.start(total, label)
+    try:
+        yield
+    finally:
+        progress.finish()
 
 
 class SpooledImport:
