@@ -103,7 +103,7 @@ def _server(found: Examination, connection: Connection, clock: Clock) -> None:
         value = connection.exec_driver_sql(f"SHOW {name}").scalar_one()
         found.settings[name] = value
         if value == "off":
-            found.problems.append(f"{name} is off: a crash can lose acknowledged events (next: set it on)")
+            found.problems.append(f"{name} is off: a crash can lose events (next: set it on)")
 
 
 def _tables(found: Examination, connection: Connection) -> None:

@@ -109,6 +109,7 @@ def import_sources(
     record: Callable[[Sequence[PreparedEvent]], BatchResult],
     progress: Progress = SILENT,
     *,
+    check: Callable[[Sequence[PreparedEvent]], object] | None = None,
     dry_run: bool = False,
     batch_events: int = BATCH_EVENTS,
 ) -> ImportResult:
@@ -118,6 +119,8 @@ def import_sources(
         sources: where events of the same time come from more than one, earlier sources come first.
         record: appends a batch to the ledger in one transaction and recognises repeats by id.
         progress: told about both passes.
+        check: refuses a batch that contradicts what is recorded; every batch passes it before the first is
+            recorded.
         dry_run: check only.
         batch_events: most events in a batch.
 
@@ -132,6 +135,11 @@ def import_sources(
             with _stage(progress, None, f"checking {source.label}"):
                 spooled.read(source, warnings.add, progress.advance)
         spooled.check_ids()
+        if check is not None:
+            with _stage(progress, spooled.events, "comparing"):
+                for batch in _batches(spooled.events_in_order(), batch_events):
+                    check(batch)
+                    progress.advance(len(batch))
         if not dry_run:
             with _stage(progress, spooled.events, "recording"):
                 for batch in _batches(spooled.events_in_order(), batch_events):

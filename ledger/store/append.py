@@ -118,7 +118,7 @@ def _append(
         ).fetchone()
         assert row is not None  # noqa: S101 (the function returns one row or raises)
         origin, head_sequence, head_hash, appended_at, writer, ahead_seconds = row
-        recorded = _recorded_sequences(cursor, batch)
+        recorded = recorded_sequences(cursor, batch)
         fresh = _unrecorded(batch, recorded)
         if fresh:
             if ahead_seconds > LARGEST_LEAD_SECONDS and fresh[0].type != "ClockSynchronised":
@@ -151,8 +151,12 @@ def event_bytes_of(canonical: bytes) -> bytes:
     return canonical[len(_EVENT_START) : canonical.rindex(_LINK_START)]
 
 
-def _recorded_sequences(cursor: psycopg.Cursor[Any], batch: Sequence[PreparedEvent]) -> dict[UUID, int]:
-    """Find which ids are recorded, and make sure that their content is the same."""
+def recorded_sequences(cursor: psycopg.Cursor[Any], batch: Sequence[PreparedEvent]) -> dict[UUID, int]:
+    """Return where the batch's recorded ids stand, and make sure that their content is the same.
+
+    Raises:
+        ConflictingEventError: an id is recorded with other content.
+    """
     given = {event.id: event for event in batch}
     rows = cursor.execute(
         "SELECT id, sequence, canonical FROM events WHERE id = ANY(%s)", [list(given)]

@@ -25,7 +25,7 @@ from ledger.errors import (
 from ledger.events.envelope import Draft, Event, PreparedEvent, prepare
 from ledger.events.governance import LedgerOpened
 from ledger.progress import SILENT, Progress
-from ledger.store.append import AppendCondition, AppendResult, append_batch
+from ledger.store.append import AppendCondition, AppendResult, append_batch, recorded_sequences
 from ledger.store.database import make_engine, translated_errors
 from ledger.store.migrate import check_revision, upgrade
 from ledger.store.read import EventQuery, read_entries
@@ -169,6 +169,15 @@ class Ledger:
         """Record checked events in one transaction; errors as in :meth:`append`."""
         with translated_errors(self.engine.url), self.engine.begin() as connection:
             return append_batch(_driver(connection), batch, condition, make_nonces=self._make_nonces)
+
+    def check_unchanged(self, batch: Sequence[PreparedEvent]) -> int:
+        """Return how many of a batch are recorded already, and make sure that their content is the same.
+
+        Raises:
+            ConflictingEventError: an id is recorded with other content.
+        """
+        with self.reading() as connection, _driver(connection).cursor() as cursor:
+            return len(recorded_sequences(cursor, batch))
 
     def append_atomically(
         self, batches: Iterable[Sequence[PreparedEvent]], progress: Progress = SILENT
