@@ -60,7 +60,10 @@ def decode(data: bytes) -> JsonValue:
         ) from None
     except RecursionError:
         raise CanonicalFormError(f"nested deeper than {MAXIMUM_DEPTH} levels") from None
-    _check(value, ())
+    # The decoder has refused floats, big integers and duplicate keys; what is left to find takes a
+    # character beyond ASCII, an escape that stands for one, or very many brackets.
+    if not data.isascii() or b"\\u" in data or data.count(b"{") + data.count(b"[") > MAXIMUM_DEPTH:
+        _check(value, ())
     return value
 
 
@@ -108,7 +111,10 @@ def _read_integer(text: str) -> int:
         raise CanonicalFormError("-0 is not in canonical form", next_step="write 0")
     if len(text) > len(str(LARGEST_INTEGER)) + 1:
         raise CanonicalFormError(f"an integer of {len(text)} digits; integers stay below 2^53")
-    return int(text)
+    value = int(text)
+    if not -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
+        raise CanonicalFormError(f"the integer {text} is not below 2^53")
+    return value
 
 
 _decoder = json.JSONDecoder(

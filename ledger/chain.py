@@ -20,6 +20,8 @@ from ledger.events.registry import PAYLOADS
 from ledger.merkle import MerkleFrontier
 
 FORMAT = "margin-ledger/1"
+_EVENT_START = b'{"event":'
+_LINK_START = b',"link":{"appended_at":"'
 ZERO_HASH = bytes(32)
 """``prev`` of the first event."""
 
@@ -97,6 +99,12 @@ class Entry:
 
     event: JsonObject
     link: Link
+    event_bytes: bytes
+
+
+def event_bytes_of(canonical: bytes) -> bytes:
+    """Return the ``event`` object's bytes inside an entry in canonical form, where the link stands at the end."""
+    return canonical[len(_EVENT_START) : canonical.rindex(_LINK_START)]
 
 
 def parse_entry(canonical: bytes) -> Entry:
@@ -113,11 +121,12 @@ def parse_entry(canonical: bytes) -> Entry:
     if not isinstance(event, dict):
         raise InvalidEventError("event is not an object", place=("event",))
     try:
-        return Entry(event, Link.model_validate(value["link"]))
+        link = Link.model_validate(value["link"])
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         place = ".".join(("link", *map(str, problem["loc"])))
         raise InvalidEventError(problem["msg"], place=(place,)) from None
+    return Entry(event, link, event_bytes_of(canonical))
 
 
 def is_known(event: JsonObject) -> bool:
@@ -127,18 +136,18 @@ def is_known(event: JsonObject) -> bool:
     return payload is not None and type(schema) is int and 1 <= schema <= payload.schema_number
 
 
-def check_event(event: JsonObject) -> PreparedEvent:
+def check_event(entry: Entry) -> PreparedEvent:
     """Hold an entry's event object to the catalogue, to the letter: its bytes are the ones we would write.
 
     Raises:
         InvalidEventError: a field is missing, unknown, or not in its one canonical form.
     """
-    draft = Draft.from_json(event)
+    draft = Draft.from_json(entry.event)
     if draft.id is None:
         raise InvalidEventError("the event has no id", place=("id",))
     prepared = prepare(draft, draft.id)
-    found = encode_trusted(event)
-    if prepared.event_bytes != found and event.get("schema") == draft.data.schema_number:
+    found = entry.event_bytes
+    if prepared.event_bytes != found and entry.event.get("schema") == draft.data.schema_number:
         raise InvalidEventError(
             "a value is not in its canonical form", place=(_first_difference(found, prepared.event_bytes),)
         )
@@ -280,7 +289,7 @@ class ChainVerifier:
 
     def _checked(self, entry: Entry) -> PreparedEvent | None:
         if is_known(entry.event):
-            return check_event(entry.event)
+            return check_event(entry)
         name = str(entry.event.get("type"))
         self.unknown_types[name] = self.unknown_types.get(name, 0) + 1
         return None

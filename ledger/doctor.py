@@ -97,7 +97,7 @@ def _server(found: Examination, connection: Connection, clock: Clock) -> None:
     found.clock_skew_seconds = f"{skew.total_seconds():.3f}"
     if abs(skew.total_seconds()) > LARGEST_SKEW_SECONDS:
         found.problems.append(
-            f"the database clock differs from this machine's by {found.clock_skew_seconds} s (next: synchronise both)"
+            f"the database clock is {found.clock_skew_seconds} s from this machine's (next: synchronise both)"
         )
     for name in _DURABLE_SETTINGS:
         value = connection.exec_driver_sql(f"SHOW {name}").scalar_one()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import errors as postgres_errors
 
-from ledger.chain import Sealer
+from ledger.chain import Sealer, event_bytes_of
 from ledger.errors import (
     AppendConditionFailedError,
     ClockBehindError,
@@ -36,8 +36,6 @@ _COPY = (
     "COPY events (sequence, id, type, occurred_at, appended_at, writer, canonical) FROM STDIN (FORMAT binary)"
 )
 _COPY_TYPES = ("int8", "uuid", "text", "timestamptz", "timestamptz", "text", "bytea")
-_LINK_START = b',"link":{"appended_at":"'
-_EVENT_START = b'{"event":'
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +142,6 @@ def _append(
         last_sequence=head_sequence + len(fresh) if fresh else None,
         sequences=tuple(recorded[event.id] for event in batch),
     )
-
-
-def event_bytes_of(canonical: bytes) -> bytes:
-    """Return the ``event`` object's bytes inside a stored entry (the link stands at the end)."""
-    return canonical[len(_EVENT_START) : canonical.rindex(_LINK_START)]
 
 
 def recorded_sequences(cursor: psycopg.Cursor[Any], batch: Sequence[PreparedEvent]) -> dict[UUID, int]:
