@@ -82,12 +82,11 @@ def write_drafts(path: Path, events: int, seed: int) -> int:
 
 
 def run(*words: str, url: str) -> tuple[float, float, dict[str, Any]]:
-    """Run a command line in a process of its own; return seconds, peak memory in MB, and its JSON document."""
+    """Run a command in a process of its own; return seconds, peak memory in MB, and its JSON document."""
     program = "from ledger.cli import main; main()"
     begun = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, *words, "--json", "--database", url], stdout=subprocess.PIPE, env=os.environ
-    )
+    command = [sys.executable, "-c", program, *words, "--json", "--database", url]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ)
     assert process.stdout is not None
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
@@ -123,14 +122,17 @@ def floors(url: str, path: Path) -> dict[str, float]:
 
 def main() -> None:
     """Measure, and print one table and one JSON document."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--events", type=int, default=100_000)
     parser.add_argument("--database", help="a server's URL; a database of its own is made there")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        server = stack.enter_context(Settings.load(database=given.database, home=folder / "home").database())
+        settings = Settings.load(database=given.database, home=folder / "home")
+        server = stack.enter_context(settings.database())
         name = f"ledger_benchmark_{uuid.uuid4().hex[:12]}"
         with psycopg.connect(server, autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}")

@@ -103,7 +103,7 @@ class Entry:
 
 
 def event_bytes_of(canonical: bytes) -> bytes:
-    """Return the ``event`` object's bytes inside an entry in canonical form, where the link stands at the end."""
+    """Return the ``event`` object's bytes inside a canonical entry, where the link stands at the end."""
     return canonical[len(_EVENT_START) : canonical.rindex(_LINK_START)]
 
 

@@ -55,8 +55,8 @@ def events_reference() -> str:
     parts = [
         NOTE,
         "# Events\n",
-        "A draft is one JSON object: `type`, `occurred_at` and `data`, and optionally the other fields of the "
-        "table below. `?` marks what may be left out. Every number in `data` is a decimal string.\n",
+        "A draft is one JSON object: `type`, `occurred_at` and `data`, and optionally the other fields of "
+        "the table below. `?` marks what may be left out. Every number in `data` is a decimal string.\n",
         _table(Draft, skip={"data"}),
         "\n## Field types\n",
         "| type | meaning |",
@@ -78,8 +78,9 @@ def events_reference() -> str:
 def _parts_of(payload: type[Payload]) -> list[str]:
     sections = []
     for hint in get_type_hints(payload, include_extras=True).values():
-        for part in _nested(hint):
-            sections.append(f"\nEach {part.__name__}: {_first_line(part.__doc__)}\n\n{_table(part)}")
+        sections += [
+            f"\nEach {part.__name__}: {_first_line(part.__doc__)}\n\n{_table(part)}" for part in _nested(hint)
+        ]
     return sections
 
 
@@ -128,11 +129,11 @@ def cli_reference() -> str:
     parts = [
         NOTE,
         "# Commands\n",
-        "Exit codes: 0 all well · 1 a negative verdict about the world · 2 usage or bad input · 3 integrity broken "
-        "· 4 environment · 5 not found · 130 interrupted.\n",
+        "Exit codes: 0 all well · 1 a negative verdict about the world · 2 usage or bad input · "
+        "3 integrity broken · 4 environment · 5 not found · 130 interrupted.\n",
         "Every command takes `--database`, `--home`, `--json` and `--debug`. With `--json` there is one JSON "
-        "document on stdout (JSON lines for lists), with its name and number in `schema`; an error is a document "
-        "`ledger.error/1`. Progress, warnings and errors go to stderr.\n",
+        "document on stdout (JSON lines for lists), with its name and number in `schema`; an error is a "
+        "document `ledger.error/1`. Progress, warnings and errors go to stderr.\n",
     ]
     for program in ("ledger", "replay"):
         group = import_module(f"{program}.cli").group
