@@ -9,14 +9,13 @@ used again, and differ between containers), whether the server or a piece of it 
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import shutil
 import signal
 import time
 import weakref
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -30,14 +29,17 @@ from ledger.store.embedded import binaries
 from ledger.store.embedded.folders import (
     PORT,
     Layout,
+    clear_socket_folder,
     control_folder,
     find_layout,
     forget_socket_folder,
-    lock_file,
+    lock,
     make_layout,
     one_at_a_time,
     socket_folder,
     system_folder,
+    try_lock,
+    unlock,
     user_name,
 )
 
@@ -125,15 +127,16 @@ class EmbeddedServer:
             control = control_folder(home)
             with one_at_a_time(control):
                 layout = make_layout(home, control)
-                users = lock_file(layout.users, fcntl.LOCK_SH)
-                assert users is not None  # noqa: S101 - only LOCK_NB gives None
+            with one_at_a_time(layout.folder):
+                users = lock(layout.users, shared=True)
                 try:
                     folder = _bring_up(layout)
                     version = _prepare_database(folder)
                 except BaseException:
-                    os.close(users)
+                    unlock(users)
                     raise
-        return cls(layout, users, f"postgresql://{NAME}@/{NAME}?host={quote(str(folder), safe='')}", version)
+        url = f"postgresql://{NAME}@/{NAME}?host={quote(str(folder), safe='')}&port={PORT}"
+        return cls(layout, users, url, version)
 
     @classmethod
     def status(cls, home: Path) -> EmbeddedServerStatus:
@@ -148,9 +151,9 @@ class EmbeddedServer:
                 return EmbeddedServerStatus(
                     running=False, process_id=None, data_directory=None, size_bytes=0, major=None
                 )
-            idle = lock_file(layout.running, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            idle = try_lock(layout.running)
             if idle is not None:
-                os.close(idle)
+                unlock(idle)
             return EmbeddedServerStatus(
                 running=idle is None,
                 process_id=None if idle is not None else _postmaster(layout),
@@ -168,15 +171,15 @@ class EmbeddedServer:
         users, self._users = self._users, None
         if users is None:
             return
-        if not self._layout.control.exists():
-            # The home was deleted; the server notices within a minute that its files are gone, and ends.
-            os.close(users)
+        if not self._layout.folder.exists():
+            # Somebody deleted it; the server notices within a minute that its files are gone, and ends.
+            unlock(users)
             return
-        with _explained(self._layout.control.parent), one_at_a_time(self._layout.control):
-            os.close(users)
-            alone = lock_file(self._layout.users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with _explained(self._layout.folder), one_at_a_time(self._layout.folder):
+            unlock(users)
+            alone = try_lock(self._layout.users)
             if alone is not None:
-                os.close(alone)
+                unlock(alone)
                 _shut_down(self._layout)
 
     def _forget(self) -> None:
@@ -215,11 +218,14 @@ def _bring_up(layout: Layout) -> Path:
     folder = socket_folder(layout)
     idle = _wait(layout, folder)
     if idle is not None:
-        with closing(os.fdopen(idle)):
+        try:
             _launch(layout, folder, idle)
+        finally:
+            # Not unlocked: the server has it open, and keeps it.
+            os.close(idle)
         idle = _wait(layout, folder)
         if idle is not None:
-            os.close(idle)
+            unlock(idle)
             raise EmbeddedServerError(
                 f"the embedded server ended while it started; the end of {layout.log}:\n{_log_tail(layout)}",
                 next_step="put right what the log names, for example free disk space; then try again",
@@ -231,9 +237,9 @@ def _wait(layout: Layout, folder: Path) -> int | None:
     """Wait until the server answers (None) or nothing of it lives (the locked file that says so)."""
     began = heard = time.monotonic()
     pause, noticed = 0.005, False
-    address = f"host='{_in_quotes(folder)}' port={PORT} dbname={NAME} user={NAME}".encode()
+    address = f"host='{_in_quotes(folder)}' port={PORT} dbname=postgres user={NAME}".encode()
     while True:
-        idle = lock_file(layout.running, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        idle = try_lock(layout.running)
         if idle is not None:
             return idle
         answer = PGconn.ping(address)
@@ -271,7 +277,7 @@ def _launch(layout: Layout, socket: Path, running: int) -> None:
         )
     host_rules, names = layout.folder / "pg_hba.conf", layout.folder / "pg_ident.conf"
     # Whoever the kernel says is the home's owner may be any role; nobody else may be one.
-    _write_for_server(layout, host_rules, "local all all peer map=owner\n")
+    _write_for_server(layout, host_rules, "local all,replication all peer map=owner\n")
     _write_for_server(layout, names, f'owner "{user_name(os.geteuid())}" all\n')
     settings = {
         **_SETTINGS,
@@ -284,6 +290,7 @@ def _launch(layout: Layout, socket: Path, running: int) -> None:
     with suppress(FileNotFoundError):
         if layout.log.stat().st_size > _LOG_LIMIT_BYTES:
             layout.log.replace(layout.log.with_suffix(".log.1"))
+    clear_socket_folder(socket)
     # The lock has shown that whatever process now has the number in postmaster.pid is not the server.
     # Postgres believes that of this variable's process, and goes on to check the shared memory.
     stale = {"PG_GRANDPARENT_PID": str(_recorded_process_id(layout) or os.getpid())}
@@ -327,18 +334,20 @@ def _prepare_database(folder: Path) -> str:
 def _shut_down(layout: Layout) -> None:
     """Stop the server and wait until nothing of it lives."""
     process_id = _postmaster(layout)
-    if process_id is not None:
-        with suppress(ProcessLookupError):
-            os.kill(process_id, signal.SIGINT)
+    if process_id is None:
+        # It is ending already, or it was started in another container and cannot be told from here.
+        return
+    with suppress(ProcessLookupError):
+        os.kill(process_id, signal.SIGINT)
     deadline = time.monotonic() + _STOP_SECONDS
-    while (idle := lock_file(layout.running, fcntl.LOCK_EX | fcntl.LOCK_NB)) is None:
+    while (idle := try_lock(layout.running)) is None:
         if time.monotonic() > deadline:
             raise EmbeddedServerError(
                 f"the embedded server in {layout.folder} did not stop within {_STOP_SECONDS} s",
                 next_step=f"see {layout.log}; end what `fuser {layout.running}` names",
             )
         time.sleep(0.005)
-    os.close(idle)
+    unlock(idle)
     forget_socket_folder(layout)
 
 
@@ -347,14 +356,17 @@ def _postmaster(layout: Layout) -> int | None:
     process_id = _recorded_process_id(layout)
     if process_id is None:
         return None
-    processes = Path("/proc")
-    if not (processes / "self").exists():
+    if not Path("/proc/self").exists():
         return process_id
+    process = Path("/proc", str(process_id))
     try:
         # The postmaster's folder is its data folder, also after that was moved.
-        return process_id if (processes / str(process_id) / "cwd").samefile(layout.data) else None
+        found = (process / "cwd").samefile(layout.data)
+    except PermissionError:
+        found = os.fsencode(layout.data) in (process / "cmdline").read_bytes().split(b"\0")
     except OSError:
-        return None
+        found = False
+    return process_id if found else None
 
 
 def _recorded_process_id(layout: Layout) -> int | None:
