@@ -253,16 +253,21 @@ class TestCrashes:
             # A standby that serves nobody recovers until it is promoted.
             connection.execute("ALTER SYSTEM SET hot_standby = off")
         data, hours = embedded.data_directory, 0
+        answers: list[int] = []
+
+        def ping(address: bytes) -> int:
+            answers.append(PGconn.ping(address))
+            return answers[-1]
 
         def sleep(_: float) -> None:
             nonlocal hours
-            if PGconn.ping(embedded.url.encode()) != Ping.REJECT:
-                return
-            hours += 1
-            if hours == 10:
-                (data / "promote").touch()
-                os.kill(process_id(home), signal.SIGUSR1)
+            if answers[-1] == Ping.REJECT:
+                hours += 1
+                if hours == 10:
+                    (data / "promote").touch()
+                    os.kill(process_id(home), signal.SIGUSR1)
 
+        monkeypatch.setattr(server, "PGconn", SimpleNamespace(ping=ping))
         monkeypatch.setattr(server, "time", SimpleNamespace(sleep=sleep, monotonic=lambda: 3600.0 * hours))
         standby = data / "standby.signal"
         standby.touch()

@@ -254,7 +254,9 @@ def forget_socket_folder(layout: Layout) -> None:
     """Remove a socket folder that is not inside the server's own folder; the server has ended."""
     remembered = layout.folder / "socket_folder"
     with suppress(OSError):
-        Path(remembered.read_text().rstrip("\n")).rmdir()
+        folder = Path(remembered.read_text().rstrip("\n"))
+        clear_socket_folder(folder)
+        folder.rmdir()
         remembered.unlink()
 
 

@@ -220,11 +220,15 @@ def _bring_up(layout: Layout) -> Path:
     if idle is not None:
         try:
             _launch(layout, folder, idle)
+        except BaseException:
+            forget_socket_folder(layout)
+            raise
         finally:
             # Not unlocked: the server has it open, and keeps it.
             os.close(idle)
         idle = _wait(layout, folder)
         if idle is not None:
+            forget_socket_folder(layout)
             unlock(idle)
             raise EmbeddedServerError(
                 f"the embedded server ended while it started; the end of {layout.log}:\n{_log_tail(layout)}",
