@@ -200,6 +200,13 @@ def make_layout(home: Path, control: Path) -> Layout:
             f"the system folder {base} has to belong to root and be writable by root alone",
             next_step=f"chown root {base} && chmod go-w {base}, or set LEDGER_SYSTEM_DIR to another folder",
         )
+    closed = [folder for folder in (base, *base.parents) if not folder.stat().st_mode & stat.S_IXOTH]
+    if closed:
+        raise EmbeddedServerError(
+            f"the system folder {base} cannot be reached by the user that Postgres has to run as: "
+            f"{closed[-1]} is closed to others",
+            next_step="set LEDGER_SYSTEM_DIR to a folder that every user may enter",
+        )
     name = hashlib.sha256(os.fsencode(control)).hexdigest()[:12]
     folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=base))
     account = _unprivileged_account(name)

