@@ -218,9 +218,23 @@ def make_layout(home: Path, control: Path) -> Layout:
     layout.data.mkdir(mode=0o700)
     os.chown(layout.data, account.user_id, account.group_id)
     draft = control / "location.new"
-    draft.write_text(f"{folder}\n")
+    with draft.open("w") as pointer:
+        pointer.write(f"{folder}\n")
+        pointer.flush()
+        os.fsync(pointer.fileno())
     draft.replace(control / "location")
+    for made_in in (base, folder, control, control.parent):
+        sync_folder(made_in)
     return layout
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power failure, as Postgres makes what is in its files."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def socket_folder(layout: Layout) -> Path:

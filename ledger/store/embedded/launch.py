@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 from ledger.errors import EmbeddedServerError
 from ledger.store.embedded import binaries
-from ledger.store.embedded.folders import PORT, Layout, clear_socket_folder, system_folder, user_name
+from ledger.store.embedded.folders import (
+    PORT,
+    Layout,
+    clear_socket_folder,
+    sync_folder,
+    system_folder,
+    user_name,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,6 +101,8 @@ def _initialise(layout: Layout, programs: binaries.Binaries, running: int) -> No
             next_step="put right what initdb names, or give another --home, or --database URL",
         )
     draft.rename(layout.data)
+    for made_in in (layout.folder, layout.folder.parent):
+        sync_folder(made_in)
 
 
 def recorded_process_id(layout: Layout) -> int | None:
