@@ -8,7 +8,10 @@ from ledger.errors import InvalidInputError
 from ledger.importers.kinds import OptionValue
 from tests.support.importing import Memory, imported
 
-ARCHIVE_HEADER = "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore\n"
+ARCHIVE_HEADER = (
+    "open_time,open,high,low,close,volume,close_time,quote_volume,count,"
+    "taker_buy_volume,taker_buy_quote_volume,ignore\n"
+)
 ARCHIVE = (
     "1760054400000,121582.79100450,121697.3,121500,121650.06,0,1760054699999,0,300,0,0,0\n"
     "1760054700000,121630.9,121646.2,121527.7,121637.4,0,1760054999999,0,300,0,0,0\n"
@@ -18,8 +21,16 @@ IN_MICROSECONDS = (
     .replace("00000,1215", "00000000,1215")
     .replace("99999,", "99999999,")
 )
-PLAIN = "date,open,high,low,close\n2020-03-13T01:00:00Z,5000,5100.50,3801.83,4000\n2020-03-13T02:00:00Z,4000,4.1e3,3900,3950\n"
-DEPEG = "minute_utc,open,high,low,close,volume\n2025-10-10 21:54:00,0.80,0.9,0.65,0.7001,21667.0\n2025-10-10 21:55:00,0.7,0.9,0.7,0.9,1.0\n"
+PLAIN = (
+    "date,open,high,low,close\n"
+    "2020-03-13T01:00:00Z,5000,5100.50,3801.83,4000\n"
+    "2020-03-13T02:00:00Z,4000,4.1e3,3900,3950\n"
+)
+DEPEG = (
+    "minute_utc,open,high,low,close,volume\n"
+    "2025-10-10 21:54:00,0.80,0.9,0.65,0.7001,21667.0\n"
+    "2025-10-10 21:55:00,0.7,0.9,0.7,0.9,1.0\n"
+)
 FUNDING = "funding_time_utc,funding_rate\n2019-09-10T08:00:00Z,0.0001\n2019-09-10T16:00:00Z,-6.876e-05\n"
 
 
@@ -122,7 +133,11 @@ def test_times_without_zone_are_utc_where_the_column_says_so_and_refused_elsewhe
 
 def test_funding_rates_are_read_exactly(tmp_path: Path) -> None:
     expected = [("2019-09-10T08", "0.0001"), ("2019-09-10T16", "-0.00006876")]
-    archive = "calc_time,funding_interval_hours,last_funding_rate\n1568102400000,8,0.00010000\n1568131200000,8,-0.00006876\n"
+    archive = (
+        "calc_time,funding_interval_hours,last_funding_rate\n"
+        "1568102400000,8,0.00010000\n"
+        "1568131200000,8,-0.00006876\n"
+    )
     for text in (FUNDING, FUNDING.replace("Z,", ","), archive):
         memory, result = imported("binance-funding", written(tmp_path / "f.csv", text), instrument="BTCUSDT")
         settled = memory.of("FundingSettled")

@@ -14,13 +14,13 @@ FIRST_SHAPE = """{"BTC/USDT": [
   {"tier": 1, "notionalFloor": 0, "notionalCap": 50000, "maintenanceMarginRatio": 0.004, "maxLeverage": 125,
    "info": {"bracket": "1", "initialLeverage": "125", "notionalCap": "50000", "notionalFloor": "0",
             "maintMarginRatio": "0.004", "cum": "0.0"}},
-  {"tier": 2, "notionalFloor": 50000, "notionalCap": 250000, "maintenanceMarginRatio": 5e-3, "maxLeverage": 100,
-   "info": {"cum": "50.0"}},
+  {"tier": 2, "notionalFloor": 50000, "notionalCap": 250000, "maintenanceMarginRatio": 5e-3,
+   "maxLeverage": 100, "info": {"cum": "50.0"}},
   {"tier": 3, "notionalFloor": 2.5E5, "notionalCap": 9.223372036854776e+18, "maintenanceMarginRatio": 0.01,
    "maxLeverage": 50, "info": {"cum": "1300.0"}}]}"""
 SECOND_SHAPE = """{"BTCUSDT": [
-  {"tier": 1.0, "currency": "USDT", "minNotional": 0.0, "maxNotional": 50000.0, "maintenanceMarginRate": 0.004,
-   "maxLeverage": 125.0, "info": {"cum": "0.0"}},
+  {"tier": 1.0, "currency": "USDT", "minNotional": 0.0, "maxNotional": 50000.0,
+   "maintenanceMarginRate": 0.004, "maxLeverage": 125.0, "info": {"cum": "0.0"}},
   {"tier": 2.0, "currency": "USDT", "minNotional": 50000.0, "maxNotional": 250000.0,
    "maintenanceMarginRate": 0.005, "maxLeverage": 100.0, "info": {"cum": "50.0"}},
   {"tier": 3.0, "currency": "USDT", "minNotional": 250000.0, "maxNotional": 9223372036854776000,
@@ -29,15 +29,17 @@ THIRD_SHAPE = SECOND_SHAPE.replace('"BTCUSDT"', '"BTC/USDT:USDT"').replace(
     '"currency"', '"symbol": "BTC/USDT:USDT", "currency"'
 )
 EXCHANGE_SHAPE = """[{"symbol": "BTCUSDT", "notionalCoef": 1.5, "brackets": [
-  {"bracket": 1, "initialLeverage": 125, "notionalCap": 50000, "notionalFloor": 0, "maintMarginRatio": 0.004, "cum": 0},
-  {"bracket": 2, "initialLeverage": 100, "notionalCap": 250000, "notionalFloor": 50000, "maintMarginRatio": 0.005,
-   "cum": 50},
+  {"bracket": 1, "initialLeverage": 125, "notionalCap": 50000, "notionalFloor": 0, "maintMarginRatio": 0.004,
+   "cum": 0},
+  {"bracket": 2, "initialLeverage": 100, "notionalCap": 250000, "notionalFloor": 50000,
+   "maintMarginRatio": 0.005, "cum": 50},
   {"bracket": 3, "initialLeverage": 50, "notionalCap": 9223372036854776000, "notionalFloor": 250000,
    "maintMarginRatio": 0.01, "cum": 1300}]}]"""
 WITHOUT_AMOUNTS = """{"BTC/USDT": [
   {"minNotional": 50000, "maxNotional": 250000, "maintenanceMarginRate": 0.005, "maxLeverage": 100},
   {"minNotional": 0, "maxNotional": 50000, "maintenanceMarginRate": 0.004, "maxLeverage": 125},
-  {"minNotional": 250000, "maxNotional": 9223372036854776000, "maintenanceMarginRate": 0.01, "maxLeverage": 50}]}"""
+  {"minNotional": 250000, "maxNotional": 9223372036854776000,
+   "maintenanceMarginRate": 0.01, "maxLeverage": 50}]}"""
 
 TIERS = [
     {

@@ -328,8 +328,11 @@ def test_a_table_may_come_in_parts_and_twice(tmp_path: Path) -> None:
     found, _ = imported("hyperliquid", folder(tmp_path / "parts", dict(parts)))
     ids = {value["id"] for value in expected.values if value["type"] != "SourceTotalsReported"}
     assert ids == {value["id"] for value in found.values if value["type"] != "SourceTotalsReported"}
-    copies = {"trades.csv.gz": gzip.compress(TABLE.encode()), "more.csv": A_FOLDER["liquidations.csv"]}
-    twice, result = imported("hyperliquid", folder(tmp_path / "twice", dict(copies)))
+    copies: dict[str, str | bytes | None] = {
+        "trades.csv.gz": gzip.compress(TABLE.encode()),
+        "more.csv": A_FOLDER["liquidations.csv"],
+    }
+    twice, result = imported("hyperliquid", folder(tmp_path / "twice", copies))
     assert {value["id"] for value in twice.values} == {value["id"] for value in expected.values}
     assert facts(twice) == facts(expected)
     assert result.warnings == ()
