@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pydantic import ValidationError
 
 from ledger.amounts import ZERO, exact, format_exact, read_amount
+from ledger.canonical import encode
 from ledger.clock import format_time
 from ledger.errors import InvalidEventError, InvalidInputError
 from ledger.events.envelope import Draft, Source
@@ -185,7 +186,10 @@ class _SymbolReader:
             )
         except ValidationError as error:
             raise self._invalid(error, ()) from None
-        raw = json.dumps([self._symbol, tiers], ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+        try:
+            raw = encode([self._symbol, tiers]).decode()
+        except InvalidInputError as error:
+            raise error.within(self._member.label, f"symbol {self._symbol}") from None
         name = identity_name(KIND, [format_time(self._effective_at)], raw)
         draft = Draft(
             data=data,

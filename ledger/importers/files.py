@@ -41,6 +41,25 @@ _JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 _NOT_IN_A_NAME = re.compile("[\x00-\x1f\x7f-\x9f/\\\\\ud800-\udfff]")
 
 
+class _StandardInput:
+    """A copy of standard input that can be read more than once; closed with the last member that reads it."""
+
+    def __init__(self) -> None:
+        # Anonymous: gone when the process ends, however it ends.
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115 (closed below)
+        try:
+            shutil.copyfileobj(sys.stdin.buffer, self.file, 1 << 20)
+            self.file.flush()
+        except OSError as error:
+            raise EnvironmentFaultError(
+                f"standard input cannot be copied to {tempfile.gettempdir()} ({error.strerror})",
+                next_step="make room there, or set TMPDIR to another folder",
+            ) from None
+
+    def __del__(self) -> None:
+        self.file.close()
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """One readable text: a file, or one member of a zip archive.
@@ -52,7 +71,7 @@ class Member:
 
     label: str
     name: str | None
-    _stored: Path | IO[bytes]
+    _stored: Path | _StandardInput
     _archived: str | None = None
 
     def lines(self) -> Iterator[tuple[int, str]]:
@@ -165,11 +184,11 @@ def open_members(path: str) -> list[Member]:
         InvalidInputError: no such file, or the archive is damaged, encrypted or holds nothing to read.
     """
     if path == STANDARD_INPUT:
-        return _members_of(_spooled_standard_input(), "standard input", None)
+        return _members_of(_StandardInput(), "standard input", None)
     return _members_of(Path(path), path, _safe_name(Path(path).name))
 
 
-def _members_of(stored: Path | IO[bytes], label: str, name: str | None) -> list[Member]:
+def _members_of(stored: Path | _StandardInput, label: str, name: str | None) -> list[Member]:
     with _stored_bytes(stored, label) as stream:
         if not _starts_with(stream, _ZIP_MAGICS):
             return [Member(label, name, stored)]
@@ -213,10 +232,10 @@ def _choose(archive: zipfile.ZipFile, label: str) -> list[str]:
 
 
 @contextmanager
-def _stored_bytes(stored: Path | IO[bytes], label: str) -> Iterator[IO[bytes]]:
+def _stored_bytes(stored: Path | _StandardInput, label: str) -> Iterator[IO[bytes]]:
     if not isinstance(stored, Path):
-        stored.seek(0)
-        yield stored
+        stored.file.seek(0)
+        yield stored.file
         return
     try:
         stream = stored.open("rb")
@@ -234,20 +253,6 @@ def _starts_with(stream: IO[bytes], magics: tuple[bytes, ...]) -> bool:
     start = stream.read(max(map(len, magics)))
     stream.seek(0)
     return start.startswith(magics)
-
-
-def _spooled_standard_input() -> IO[bytes]:
-    # Anonymous: gone when the process ends, however it ends.
-    spool = tempfile.TemporaryFile()  # noqa: SIM115 (the members that read it keep it open)
-    try:
-        shutil.copyfileobj(sys.stdin.buffer, spool, 1 << 20)
-        spool.flush()
-    except OSError as error:
-        raise EnvironmentFaultError(
-            f"standard input cannot be copied to {tempfile.gettempdir()} ({error.strerror})",
-            next_step="make room there, or set TMPDIR to another folder",
-        ) from None
-    return spool
 
 
 def _safe_name(name: str) -> str:

