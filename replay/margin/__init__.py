@@ -1,0 +1,1 @@
+"""Margin formulas: pure functions over exact decimals, usable on their own."""
