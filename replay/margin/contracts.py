@@ -8,10 +8,12 @@ negative and falls towards zero as the price rises; PnL = Q·(1/EP − 1/P) foll
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ledger.amounts import MAXIMUM_SCALE, ZERO, Rounding, divide, exact, round_to
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 Contract = Literal["linear", "inverse"]
 
@@ -44,7 +46,7 @@ def signed_cost(contract: Contract, quantity: Decimal, contract_size: Decimal, p
 
 
 def released_cost(cost: Decimal, quantity: Decimal, closed: Decimal) -> Decimal:
-    """Return the part of ``cost`` that leaves with ``closed`` of ``quantity`` contracts (both with the same sign).
+    """Return the part of ``cost`` that leaves with ``closed`` of ``quantity`` contracts; both have one sign.
 
     A full close releases all of it; otherwise cost × closed ÷ quantity at scale 18, half-even,
     and the remainder stays with the position.
@@ -55,7 +57,9 @@ def released_cost(cost: Decimal, quantity: Decimal, closed: Decimal) -> Decimal:
 
 
 @exact()
-def entry_price(contract: Contract, quantity: Decimal, contract_size: Decimal, cost: Decimal) -> Decimal | None:
+def entry_price(
+    contract: Contract, quantity: Decimal, contract_size: Decimal, cost: Decimal
+) -> Decimal | None:
     """Return the average entry price at scale 18, half-even, or None where there is none.
 
     Linear: cost ÷ (quantity × contract_size). Inverse: −quantity × contract_size ÷ cost.

@@ -79,7 +79,9 @@ def bankruptcy_notional(
 
 
 @exact()
-def insurance_fund_change(maximum_fee_rate: Decimal, fill_notional: Decimal, bankruptcy_notional: Decimal) -> Decimal:
+def insurance_fund_change(
+    maximum_fee_rate: Decimal, fill_notional: Decimal, bankruptcy_notional: Decimal
+) -> Decimal:
     """Return what the insurance fund receives from a liquidation fill; negative is what it pays.
 
     min(fee rate × fill notional, fill − bankruptcy) with signed notionals of what the account

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
     from decimal import Decimal
+    from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +41,23 @@ class MarginSchedule:
 
     Attributes:
         sequence: where it was recorded.
+        event_id: the id of the event that recorded it.
         effective_at: from when it applies.
         model: ``tiered`` or ``open_interest_scaled``.
         notional_asset: what floors, caps and amounts are in; None is the settlement asset.
     """
 
     sequence: int
+    event_id: UUID
     effective_at: datetime
-    model: str
+    model: Literal["tiered", "open_interest_scaled"]
     notional_asset: str | None
     tiers: tuple[MarginTier, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class CollateralTier:
-    """One step of a haircut: the part of a holding's value between floor and cap counts at ``collateral_rate``."""
+    """One step of a haircut: the value between floor and cap counts at ``collateral_rate``."""
 
     value_floor: Decimal
     value_cap: Decimal | None
@@ -96,6 +99,28 @@ class RiskPolicy:
     mark_max_age_seconds: Decimal | None
     maintenance_basis: MaintenanceBasis
     bankruptcy_allocation: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FeeSchedule:
+    """Recorded fee rates on notional, of one instrument or of all."""
+
+    sequence: int
+    effective_at: datetime
+    maker_rate: Decimal
+    taker_rate: Decimal
+    liquidation_rate: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class FundingSchedule:
+    """Recorded funding terms, of one instrument or of all."""
+
+    sequence: int
+    effective_at: datetime
+    interval_seconds: Decimal
+    interest_rate: Decimal
+    clamp: Decimal
 
 
 class Effective(Protocol):
