@@ -41,7 +41,7 @@ ANOMALIES: Mapping[str, str] = {
     "loss_allocations_differ": "the allocations of a socialised loss do not come to its amount",
     "loss_part_repeated": "a part of a socialised loss came twice",
     "margin_adjusted_in_cross_mode": "a margin adjustment of an instrument whose margin is not isolated",
-    "position_mode_changed_while_open": "the position mode changed while positions of the other one were open",
+    "position_mode_changed_while_open": "the position mode changed while positions of the other were open",
     "position_side_missing": "a fill in hedge mode that names no position side",
     "position_side_overrun": "a long side that fills took below zero, or a short side above",
     "position_side_unexpected": "a fill in one-way mode that names a position side",

@@ -117,7 +117,7 @@ class Booking:
         self.balances[asset] = self.balances.get(asset, ZERO) + amount
 
     def isolated_cash(self, flow: Flow, key: PositionKey, asset: str, amount: Decimal) -> None:
-        """Add ``amount`` to the position's isolated margin if it has one in that asset, else to the wallet."""
+        """Add ``amount`` to the position's isolated margin if it has one in the asset, else to the wallet."""
         position = self.positions.get(key)
         if position is None or position.isolated_margin is None or position.settlement_asset != asset:
             self.cash(flow, asset, amount)

@@ -95,9 +95,10 @@ class VenueState:
     def copy(self) -> VenueState:
         """Return an independent state; cheap, since the records are shared and never change."""
         values: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
-        return VenueState(
-            **{name: dict(value) if isinstance(value, dict) else value for name, value in values.items()}
-        )
+        copies: dict[str, Any] = {
+            name: dict(value) if isinstance(value, dict) else value for name, value in values.items()
+        }
+        return VenueState(**copies)
 
     def prices(self, kind: PriceKind) -> dict[str, Price]:
         """Return the prices of one kind, by instrument or (``index``) by index."""
