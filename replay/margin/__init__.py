@@ -1,4 +1,4 @@
-"""Margin formulas: pure functions over exact decimals, usable on their own, and the evaluation of an account."""
+"""Margin formulas: pure functions over exact decimals, and the evaluation of an account."""
 
 from replay.margin.account import RATIO_SCALE, evaluate, evaluate_account
 from replay.margin.contracts import entry_price, released_cost, signed_cost, signed_value

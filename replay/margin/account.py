@@ -1,4 +1,4 @@
-"""Evaluate an account: what it holds, what it requires, in what state it is, and at which prices that changes.
+"""Evaluate an account: what it holds and requires, its state, and the prices at which that changes.
 
 Account figures cover the cross wallet and cross positions; each isolated position stands on its
 own. What cannot be known leaves the figure None and the state ``undetermined``, never zero.

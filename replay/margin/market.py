@@ -76,11 +76,11 @@ class Market:
         )
 
     def rate(self, asset: str) -> Decimal | None:
-        """Return what one unit of an asset is worth in the valuation currency; None without a price."""
+        """Return what one unit of an asset is worth in the valuation currency; None without a usable price."""
         if asset == self.valuation_currency:
             return ONE
         price = self.asset_prices.get((asset, self.valuation_currency))
-        return None if price is None else price.price
+        return None if price is None or price.price < 0 else price.price
 
     def margin_schedule(self, instrument: str) -> MarginSchedule | None:
         """Return the margin schedule in force for an instrument."""

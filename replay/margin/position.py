@@ -150,14 +150,9 @@ def _open_position(
             on_entry = market.policy.maintenance_basis == "entry"
             basis = abs(position.cost) * rates.notional if on_entry else at_mark
             maintenance = maintenance_margin(schedule.tiers, basis) * rates.margin
-            leg = Leg(
-                size,
-                position.cost,
-                () if on_entry else schedule.tiers,
-                value_rate,
-                rates.notional,
-                rates.margin,
-            )
+            if value_rate > 0:
+                tiers = () if on_entry else schedule.tiers
+                leg = Leg(size, position.cost, tiers, value_rate, rates.notional, rates.margin)
             cap = schedule.tiers[-1].notional_cap
             if cap is not None and basis > cap:
                 notes.append(Note("above_last_tier", f"{name}: the last tier is used above its cap", subject))
