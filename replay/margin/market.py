@@ -76,7 +76,7 @@ class Market:
         )
 
     def rate(self, asset: str) -> Decimal | None:
-        """Return what one unit of an asset is worth in the valuation currency; None without a usable price."""
+        """Return what a unit of an asset is worth in the valuation currency; None without a usable price."""
         if asset == self.valuation_currency:
             return ONE
         price = self.asset_prices.get((asset, self.valuation_currency))

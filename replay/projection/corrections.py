@@ -71,10 +71,10 @@ _REVERSALS: Mapping[str, Callable[[Any], Payload]] = {
 
 
 def _drop_price(prices: dict[Any, Price], key: Any, sequence: int) -> bool:
-    """Take a price back if it is the one recorded at ``sequence``; tell whether it was."""
-    if key not in prices or prices[key].sequence != sequence:
+    """Take the price recorded at ``sequence`` back; tell whether no later one stands."""
+    if key in prices and prices[key].sequence > sequence:
         return False
-    del prices[key]
+    prices.pop(key, None)
     return True
 
 
@@ -91,9 +91,8 @@ def _drop_policy(state: VenueState, _data: Any, sequence: int) -> bool:
 
 def _drop_reserve(state: VenueState, data: Any, sequence: int) -> bool:
     key = (data.asset, data.custodian, data.address or "")
-    if key not in state.reserves or state.reserves[key].sequence != sequence:
-        return False
-    del state.reserves[key]
+    if key in state.reserves and state.reserves[key].sequence == sequence:
+        del state.reserves[key]
     return True
 
 
@@ -123,7 +122,7 @@ _WITHDRAWALS: Mapping[str, Callable[[VenueState, Any, int], bool]] = {
     "RiskPolicySet": _drop_policy,
     "ReserveAttested": _drop_reserve,
 }
-"""How what one event of a type set is taken back; each tells whether it still stood."""
+"""How what one event of a type set is taken back; each tells whether a replacement may stand."""
 
 WITHOUT_EFFECT = frozenset(
     {
@@ -216,9 +215,8 @@ def _apply(
             reversal = reverse(standing)
             handlers[root.type](state, as_booked, reversal)
     elif take_back is not None:
-        stood = standing is None or take_back(state, standing, (latest or root).sequence)
-        if not stood:
-            return True  # a later event of its kind has replaced it already
+        if not take_back(state, standing or root.data, (latest or root).sequence):
+            return True  # a later event of its kind stands
     else:
         return False
     if replacement is not None:

@@ -53,6 +53,12 @@ class _Codec:
 
     write: Callable[[Any], JsonValue]
     read: Callable[[Any], Any]
+    optional: bool = False
+
+
+def _maybe(codec: _Codec) -> _Codec:
+    """Leave a field out where it is None."""
+    return _Codec(codec.write, codec.read, optional=True)
 
 
 def _same(value: Any) -> Any:
@@ -72,10 +78,9 @@ def _record(kind: type, /, **codecs: _Codec) -> _Codec:
         return {name: codec.write(item) for name, codec, item in given if item is not None}
 
     def read(value: Any) -> Any:
-        # A field that is left out was None, which is not every field's default.
-        return kind(
-            **{name: codec.read(value[name]) if name in value else None for name, codec in codecs.items()}
-        )
+        left_out = {name: None for name, codec in codecs.items() if codec.optional and name not in value}
+        given = {name: codec.read(value[name]) for name, codec in codecs.items() if name not in left_out}
+        return kind(**given, **left_out)
 
     return _Codec(write, read)
 
@@ -112,7 +117,7 @@ _POSITION = _record(
     quantity=_AMOUNT,
     cost=_AMOUNT,
     settlement_asset=_SAME,
-    isolated_margin=_AMOUNT,
+    isolated_margin=_maybe(_AMOUNT),
 )
 _POSITIONS = _Codec(
     lambda positions: [_POSITION.write(positions[key]) for key in sorted(positions)],
@@ -125,11 +130,18 @@ _PROFILE = _record(
     position_mode=_SAME,
     opened=_SAME,
     closed=_SAME,
-    customer=_SAME,
-    parent_account=_SAME,
-    settings=_names(_record(InstrumentSettings, leverage=_AMOUNT, margin_mode=_SAME, position_mode=_SAME)),
+    customer=_maybe(_SAME),
+    parent_account=_maybe(_SAME),
+    settings=_names(
+        _record(
+            InstrumentSettings,
+            leverage=_maybe(_AMOUNT),
+            margin_mode=_maybe(_SAME),
+            position_mode=_maybe(_SAME),
+        )
+    ),
 )
-_ANOMALY = _record(Anomaly, sequence=_SAME, code=_SAME, message=_SAME, account=_SAME)
+_ANOMALY = _record(Anomaly, sequence=_SAME, code=_SAME, message=_SAME, account=_maybe(_SAME))
 _ACCOUNT = _record(
     Account,
     account=_SAME,
@@ -139,7 +151,7 @@ _ACCOUNT = _record(
     flows=_map(_KEY, _AMOUNT),
     event_count=_SAME,
     last_sequence=_SAME,
-    anomaly=_ANOMALY,
+    anomaly=_maybe(_ANOMALY),
     anomaly_count=_SAME,
 )
 _INSTRUMENT = _record(
@@ -152,12 +164,12 @@ _INSTRUMENT = _record(
     quote=_SAME,
     settlement_asset=_SAME,
     contract_size=_AMOUNT,
-    tick_size=_AMOUNT,
-    index=_SAME,
-    expires_at=_TIME,
-    strike=_AMOUNT,
-    option_type=_SAME,
-    settled_price=_AMOUNT,
+    tick_size=_maybe(_AMOUNT),
+    index=_maybe(_SAME),
+    expires_at=_maybe(_TIME),
+    strike=_maybe(_AMOUNT),
+    option_type=_maybe(_SAME),
+    settled_price=_maybe(_AMOUNT),
 )
 _PRICES = _names(_record(Price, price=_AMOUNT, sequence=_SAME, occurred_at=_TIME, overridden=_SAME))
 _MARGIN_SCHEDULE = _record(
@@ -166,12 +178,12 @@ _MARGIN_SCHEDULE = _record(
     event_id=_UUID,
     effective_at=_TIME,
     model=_SAME,
-    notional_asset=_SAME,
+    notional_asset=_maybe(_SAME),
     tiers=_list(
         _record(
             MarginTier,
             notional_floor=_AMOUNT,
-            notional_cap=_AMOUNT,
+            notional_cap=_maybe(_AMOUNT),
             maintenance_margin_rate=_AMOUNT,
             maintenance_amount=_AMOUNT,
             max_leverage=_AMOUNT,
@@ -182,18 +194,20 @@ _COLLATERAL_SCHEDULE = _record(
     CollateralSchedule,
     sequence=_SAME,
     effective_at=_TIME,
-    tiers=_list(_record(CollateralTier, value_floor=_AMOUNT, value_cap=_AMOUNT, collateral_rate=_AMOUNT)),
+    tiers=_list(
+        _record(CollateralTier, value_floor=_AMOUNT, value_cap=_maybe(_AMOUNT), collateral_rate=_AMOUNT)
+    ),
 )
 _RISK_POLICY = _record(
     RiskPolicy,
     sequence=_SAME,
     effective_at=_TIME,
-    warning_ratio=_AMOUNT,
-    margin_call_ratio=_AMOUNT,
+    warning_ratio=_maybe(_AMOUNT),
+    margin_call_ratio=_maybe(_AMOUNT),
     liquidation_boundary=_SAME,
-    mark_max_age_seconds=_AMOUNT,
+    mark_max_age_seconds=_maybe(_AMOUNT),
     maintenance_basis=_SAME,
-    bankruptcy_allocation=_SAME,
+    bankruptcy_allocation=_maybe(_SAME),
 )
 _FEE_SCHEDULE = _record(
     FeeSchedule,
@@ -215,9 +229,9 @@ _RESERVE = _record(
     Reserve,
     asset=_SAME,
     custodian=_SAME,
-    address=_SAME,
+    address=_maybe(_SAME),
     amount=_AMOUNT,
-    encumbered=_AMOUNT,
+    encumbered=_maybe(_AMOUNT),
     as_of=_TIME,
     attester=_SAME,
     sequence=_SAME,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from decimal import Decimal as D
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,20 +28,20 @@ from tests.support.events import History
 if TYPE_CHECKING:
     from pathlib import Path
 
-WALLET = D("1535443.01")
+WALLET = Decimal("1535443.01")
 BINANCE = {
     "ETHUSDT": ("3683.979", "1456.84", "1335.18", "0.1", "135365"),
     "BTCUSDT": ("109.488", "32481.98", "31967.27", "0.025", "16300"),
 }
 
 
-def cents(price: D | None) -> D:
+def cents(price: Decimal | None) -> Decimal:
     assert price is not None
     return round_to(price, 2, Rounding.HALF_EVEN)
 
 
 def flat(rate: str, amount: str = "0", leverage: str = "100") -> tuple[MarginTier, ...]:
-    return (MarginTier(D(0), None, D(rate), D(amount), D(leverage)),)
+    return (MarginTier(Decimal(0), None, Decimal(rate), Decimal(amount), Decimal(leverage)),)
 
 
 def binance_account(margin_mode: str, isolated: str | None = None) -> History:
@@ -58,11 +58,11 @@ def binance_account(margin_mode: str, isolated: str | None = None) -> History:
 
 
 def test_binance_faq_cross_liquidation_prices_of_two_longs() -> None:
-    """Binance FAQ "How to Calculate Liquidation Price of USDⓈ-M Futures"; freqtrade tests/exchange/test_binance.py."""
+    """Binance FAQ on the liquidation price of USDⓈ-M futures; freqtrade tests/exchange/test_binance.py."""
     account = evaluate(replay_events(binance_account("cross").events), "A")
     assert {each.instrument: cents(each.liquidation_price) for each in account.positions} == {
-        "ETHUSDT": D("1153.26"),
-        "BTCUSDT": D("26316.89"),
+        "ETHUSDT": Decimal("1153.26"),
+        "BTCUSDT": Decimal("26316.89"),
     }
 
 
@@ -72,41 +72,43 @@ def test_binance_faq_isolated_liquidation_price(instrument: str, published: str)
     history = binance_account("isolated", instrument)
     history.add("MarginAdjusted", account="A", instrument=instrument, amount=str(WALLET), reason="allocation")
     (position,) = evaluate(replay_events(history.events), "A").positions
-    assert cents(position.liquidation_price) == D(published)
+    assert cents(position.liquidation_price) == Decimal(published)
 
 
 def test_bybit_linear_liquidation_price() -> None:
     """Bybit help centre: 1 BTC at 20,000, 50 times, 0.5 % of the entry value; LP = EP − (IM − MM)/q."""
-    margin = initial_margin(D(20000), D(50))
-    required = maintenance_margin(flat("0.005"), D(20000))
-    leg = Leg(size=D(1), cost=D(20000))
-    assert threshold_prices(margin, required, (leg,), D(20000)).below == D(19700)
+    margin = initial_margin(Decimal(20000), Decimal(50))
+    required = maintenance_margin(flat("0.005"), Decimal(20000))
+    leg = Leg(size=Decimal(1), cost=Decimal(20000))
+    assert threshold_prices(margin, required, (leg,), Decimal(20000)).below == Decimal(19700)
 
 
 def test_nautilus_margin_models() -> None:
-    """nautilus_trader tests/unit_tests/accounting/test_margin_models.py: 80,000 at 3 %, then by a leverage of 50."""
+    """nautilus_trader test_margin_models.py: 80,000 at 3 %, and that by a leverage of 50."""
     with exact():
-        margin = maintenance_margin(flat("0.03"), D(80000))
-    assert margin == D(2400)
-    assert initial_margin(margin, D(50)) == D(48)
+        margin = maintenance_margin(flat("0.03"), Decimal(80000))
+    assert margin == Decimal(2400)
+    assert initial_margin(margin, Decimal(50)) == Decimal(48)
 
 
 def test_dydx_bankruptcy_price_of_a_whole_position() -> None:
     """dYdX v4 protocol/x/clob/keeper/liquidations_test.go: long 0.1 BTC at 50,000 with −4,501 USDC."""
-    notional = D(5000)
-    requirement = D(500)
-    assert bankruptcy_notional(-notional, D(499), -requirement, requirement) == D(4501)
+    notional = Decimal(5000)
+    requirement = Decimal(500)
+    assert bankruptcy_notional(-notional, Decimal(499), -requirement, requirement) == Decimal(4501)
 
 
 @pytest.mark.parametrize(("fee", "published"), [("0.005", "28.05"), ("0.025", "140.25"), ("1", "510")])
 def test_dydx_insurance_fund_change(fee: str, published: str) -> None:
     """dYdX v4 liquidations_test.go: sold for 5,610 against a bankruptcy price of 5,100."""
-    assert insurance_fund_change(D(fee), D(5610), D(5100)) == D(published)
+    assert insurance_fund_change(Decimal(fee), Decimal(5610), Decimal(5100)) == Decimal(published)
 
 
 def test_drift_quantity_that_covers_a_shortage() -> None:
     """Drift protocol-v2 math/liquidation/tests.rs: shortage 10, ratio 10 %, fee 1 %, price 100 → 10/9."""
-    assert quantity_to_close(D(10), D(100), D("0.1"), D("0.01")) == D("1.111111111111111112")
+    assert quantity_to_close(Decimal(10), Decimal(100), Decimal("0.1"), Decimal("0.01")) == Decimal(
+        "1.111111111111111112"
+    )
 
 
 @pytest.mark.parametrize("date", ["2022-02-12", "2022-11-25", "2024-08-08", "2025-10-09"])
@@ -119,7 +121,11 @@ def test_binance_maintenance_amounts_follow_the_recursion_on_every_row(shared_da
         info = [row["info"] for row in published]
         tiers = [
             MarginTier(
-                read_amount(row["notionalFloor"]), None, read_amount(row["maintMarginRatio"]), D(0), D(1)
+                read_amount(row["notionalFloor"]),
+                None,
+                read_amount(row["maintMarginRatio"]),
+                Decimal(0),
+                Decimal(1),
             )
             for row in info
         ]

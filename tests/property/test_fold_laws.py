@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, given, settings
@@ -12,19 +10,23 @@ from hypothesis import strategies as st
 
 from ledger.amounts import ZERO, exact
 from ledger.canonical import decode_canonical, encode
-from replay.fold import fold, replay_events
+from replay.fold import Cut, fold, replay_events
 from replay.margin import evaluate
 from replay.state import Account, VenueState, account_value, restore, snapshot
 from tests.support.events import by_id, recorded
 from tests.support.random_events import histories
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+    from random import Random
+
     from ledger.canonical import JsonObject
     from ledger.events.envelope import Event
 
-MOVES_BETWEEN_ACCOUNTS = ("TradeExecuted", "TransferRecorded", "InsuranceFundContributed", "InsuranceFundDrawn")
 INTERNAL_FLOWS = ("transfer", "insurance_fund", "loss")
-_slow = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+_slow = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 
 
 def _through_bytes(state: VenueState) -> VenueState:
@@ -36,7 +38,7 @@ def _through_bytes(state: VenueState) -> VenueState:
 @exact()
 def _books(account: Account) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
     """What the account holds less the cost of its positions, and the sum of its flows, by asset."""
-    held = Counter(account.wallet_balances())
+    held = account.wallet_balances()
     for position in account.positions.values():
         held[position.settlement_asset] = held.get(position.settlement_asset, ZERO) - position.cost
     flows: dict[str, Decimal] = {}
@@ -98,7 +100,7 @@ TRADING = (
 def test_trades_of_both_sides_leave_the_venue_total_unchanged(events: list[Event]) -> None:
     """Fills come from a one-sided source, so that their other side is booked against its external account."""
     one_sided = [
-        recorded(event.sequence, event.data, source="feed") if event.type == "FillRecorded" else event
+        recorded(event.sequence, event.data, system="feed") if event.type == "FillRecorded" else event
         for event in events
     ]
     state = replay_events(one_sided)
@@ -113,7 +115,9 @@ def test_trades_of_both_sides_leave_the_venue_total_unchanged(events: list[Event
 
 @_slow
 @given(histories(), st.data())
-def test_replay_in_two_halves_through_a_snapshot_equals_replay_in_one(events: list[Event], data: st.DataObject) -> None:
+def test_replay_in_two_halves_through_a_snapshot_equals_replay_in_one(
+    events: list[Event], data: st.DataObject
+) -> None:
     cut = data.draw(st.integers(0, len(events)))
     resolve = by_id(events).get
     whole = replay_events(events, resolve=resolve)
@@ -136,7 +140,14 @@ def test_a_copy_and_the_records_taken_out_of_a_state_stay_as_they_were(events: l
     assert {name: account_value(account) for name, account in accounts.items()} == values
 
 
-INDEPENDENT = ("DepositRecorded", "WithdrawalRecorded", "FillRecorded", "FundingPaid", "MarginAdjusted", "FeeCharged")
+INDEPENDENT = (
+    "DepositRecorded",
+    "WithdrawalRecorded",
+    "FillRecorded",
+    "FundingPaid",
+    "MarginAdjusted",
+    "FeeCharged",
+)
 
 
 def _without_places(account: Account) -> JsonObject:
@@ -146,10 +157,9 @@ def _without_places(account: Account) -> JsonObject:
 
 @_slow
 @given(histories(INDEPENDENT), st.randoms(use_true_random=False))
-def test_interleaving_independent_accounts_otherwise_changes_no_account(events: list[Event], random: object) -> None:
-    from random import Random
-
-    assert isinstance(random, Random)
+def test_interleaving_independent_accounts_otherwise_changes_no_account(
+    events: list[Event], random: Random
+) -> None:
     setup = [event for event in events if event.type not in INDEPENDENT]
     by_account: dict[str, list[Event]] = {}
     for event in events[len(setup) :]:
@@ -171,7 +181,5 @@ def test_interleaving_independent_accounts_otherwise_changes_no_account(events: 
 @_slow
 @given(histories())
 def test_a_cut_at_a_sequence_is_a_replay_of_the_events_up_to_it(events: list[Event]) -> None:
-    from replay.fold import Cut
-
     at = len(events) // 2
     assert fold(events, cut=Cut(at_sequence=at)).state == replay_events(events[: at + 1])

@@ -1,10 +1,9 @@
-"""Laws of liquidation prices: the account is at the boundary there, and one step further from danger it is not."""
+"""Laws of liquidation prices: the account is at the boundary there, and one step safer it is not."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal as D
-from typing import TYPE_CHECKING
+from decimal import Decimal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,24 +22,23 @@ from replay.margin import (
 from replay.state import MarginTier, Price
 from tests.support.events import START, History
 
-if TYPE_CHECKING:
-    from decimal import Decimal
-
-STEP = D("1e-18")
+STEP = Decimal("1e-18")
 amounts = st.decimals(min_value=-100_000, max_value=100_000, places=2)
 sizes = st.decimals(min_value=-10, max_value=10, places=3).filter(bool)
 prices = st.decimals(min_value=1, max_value=50_000, places=2)
-thresholds = st.sampled_from([ONE, D("0.8"), D("0.5")])
+thresholds = st.sampled_from([ONE, Decimal("0.8"), Decimal("0.5")])
 
 
 @st.composite
 def tier_tables(draw: st.DrawFn) -> tuple[MarginTier, ...]:
     """Rising rates with the maintenance amounts of the recursion, as venues publish them."""
     count = draw(st.integers(1, 4))
-    floors = [D(0), *sorted(draw(st.sets(st.integers(1, 300_000), min_size=count - 1, max_size=count - 1)))]
+    edges: set[int] = draw(st.sets(st.integers(1, 300_000), min_size=count - 1, max_size=count - 1))
+    floors = [0, *sorted(edges)]
     rates = sorted(draw(st.lists(st.decimals("0.001", "0.9", places=3), min_size=count, max_size=count)))
     tiers = [
-        MarginTier(D(floor), None, rate, D(0), D(10)) for floor, rate in zip(floors, rates, strict=True)
+        MarginTier(Decimal(floor), None, rate, Decimal(0), Decimal(10))
+        for floor, rate in zip(floors, rates, strict=True)
     ]
     return tuple(
         replace(tier, maintenance_amount=amount)
@@ -58,9 +56,23 @@ def beyond(collateral: Decimal, other: Decimal, legs: list[Leg], price: Decimal,
 
 
 @settings(max_examples=300, deadline=None)
-@given(amounts, amounts.map(abs), st.lists(sizes, min_size=1, max_size=2), prices, prices, tier_tables(), thresholds)
+@given(
+    amounts,
+    amounts.map(abs),
+    st.lists(sizes, min_size=1, max_size=2),
+    prices,
+    prices,
+    tier_tables(),
+    thresholds,
+)
 def test_at_the_stated_price_the_threshold_is_reached_and_one_step_safer_it_is_not(
-    collateral: D, other: D, quantities: list[D], entry: D, mark: D, tiers: tuple[MarginTier, ...], threshold: D
+    collateral: Decimal,
+    other: Decimal,
+    quantities: list[Decimal],
+    entry: Decimal,
+    mark: Decimal,
+    tiers: tuple[MarginTier, ...],
+    threshold: Decimal,
 ) -> None:
     with exact():
         legs = [Leg(size, size * entry, tiers) for size in quantities]
@@ -84,13 +96,13 @@ def test_at_the_stated_price_the_threshold_is_reached_and_one_step_safer_it_is_n
     st.lists(prices, min_size=20, max_size=20),
 )
 def test_between_the_stated_prices_nothing_is_liquidated(
-    collateral: D,
-    other: D,
-    quantities: list[D],
-    entry: D,
-    mark: D,
+    collateral: Decimal,
+    other: Decimal,
+    quantities: list[Decimal],
+    entry: Decimal,
+    mark: Decimal,
     tiers: tuple[MarginTier, ...],
-    probes: list[D],
+    probes: list[Decimal],
 ) -> None:
     with exact():
         legs = [Leg(size, size * entry, tiers) for size in quantities]
@@ -105,31 +117,38 @@ def test_between_the_stated_prices_nothing_is_liquidated(
 @settings(max_examples=150, deadline=None)
 @given(
     st.decimals(1, 50_000, places=2),
-    st.lists(st.tuples(st.sampled_from(["buy", "sell"]), st.decimals("0.001", 5, places=3), prices), max_size=5),
+    st.lists(
+        st.tuples(st.sampled_from(["buy", "sell"]), st.decimals("0.001", 5, places=3), prices), max_size=5
+    ),
     prices,
     prices,
-    st.booleans(),
+    st.sampled_from(["one_way", "hedge"]),
 )
 def test_an_account_marked_at_its_liquidation_price_is_liquidatable_and_one_step_safer_is_not(
-    deposit: D, fills: list[tuple[str, D, D]], mark: D, other_mark: D, hedge: bool
+    deposit: Decimal, fills: list[tuple[str, Decimal, Decimal]], mark: Decimal, other_mark: Decimal, mode: str
 ) -> None:
     history = History()
     for instrument, price in (("BTC-PERP", mark), ("ETH-PERP", other_mark)):
         history.list_instrument(instrument)
-        history.schedule(
-            instrument, ("0", "50000", "0.01", "0", "50"), ("50000", None, "0.05", "2000", "10")
-        )
+        history.schedule(instrument, ("0", "50000", "0.01", "0", "50"), ("50000", None, "0.05", "2000", "10"))
         history.mark(str(price), instrument)
     history.policy(margin_call_ratio="0.8")
     history.deposit("A", str(deposit))
-    history.fill("A", "buy", "0.5", str(other_mark), "ETH-PERP", **({"position_side": "long"} if hedge else {}))
+    history.fill(
+        "A",
+        "buy",
+        "0.5",
+        str(other_mark),
+        "ETH-PERP",
+        **({"position_side": "long"} if mode == "hedge" else {}),
+    )
     for side, quantity, price in fills:
-        more = {"position_side": "long" if side == "buy" else "short"} if hedge else {}
+        more = {"position_side": "long" if side == "buy" else "short"} if mode == "hedge" else {}
         history.fill("A", side, str(quantity), str(price), **more)
     state = replay_events(history.events)
     market = Market.of(state)
 
-    def marked(price: D) -> AccountMargin:
+    def marked(price: Decimal) -> AccountMargin:
         prices = {**market.mark_prices, "BTC-PERP": Price(price, 0, START)}
         return evaluate_account(state.accounts["A"], replace(market, mark_prices=prices))
 

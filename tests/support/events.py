@@ -18,8 +18,10 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 _NO_HASH = bytes(32)
 
 
-def recorded(sequence: int, data: Payload, *, occurred_at: datetime | None = None, source: str | None = None) -> Event:
-    """Return a payload as the event at ``sequence``, one second after the one before unless told otherwise."""
+def recorded(
+    sequence: int, data: Payload, *, occurred_at: datetime | None = None, system: str | None = None
+) -> Event:
+    """Return a payload as the event at ``sequence``, by default one second after the one before."""
     at = START + timedelta(seconds=sequence) if occurred_at is None else occurred_at
     return Event(
         sequence=sequence,
@@ -35,7 +37,7 @@ def recorded(sequence: int, data: Payload, *, occurred_at: datetime | None = Non
         actor=None,
         causation=None,
         correlation=None,
-        source=None if source is None else Source(system=source),
+        source=None if system is None else Source(system=system),
         data=data,
         ledger="test.example/replay",
         nonce="0" * 32,
@@ -63,17 +65,17 @@ class History:
         )
 
     def add(
-        self, event_type: str, *, occurred_at: datetime | None = None, source: str | None = None, **data: Any
+        self, event_type: str, *, occurred_at: datetime | None = None, system: str | None = None, **data: Any
     ) -> Event:
         """Record one event; amounts may be given as text."""
         payload = PAYLOADS[event_type].model_validate(data)
-        event = recorded(len(self.events), payload, occurred_at=occurred_at, source=source)
+        event = recorded(len(self.events), payload, occurred_at=occurred_at, system=system)
         self.events.append(event)
         return event
 
     def list_instrument(self, instrument: str = "BTC-PERP", **changes: str) -> None:
         """List a linear perpetual of contract size 1 that settles in USDT."""
-        terms = {
+        terms: dict[str, Any] = {
             "kind": "perpetual",
             "contract": "linear",
             "base": instrument.partition("-")[0],
@@ -83,8 +85,10 @@ class History:
         }
         self.add("InstrumentListed", instrument=instrument, **{**terms, **changes})
 
-    def schedule(self, instrument: str = "BTC-PERP", *tiers: tuple[str, str | None, str, str, str], **more: Any) -> None:
-        """Set a margin schedule of (floor, cap, rate, amount, max leverage) tiers; 0.5 % at 100 times if none."""
+    def schedule(
+        self, instrument: str = "BTC-PERP", *tiers: tuple[str, str | None, str, str, str], **more: Any
+    ) -> None:
+        """Set a schedule of (floor, cap, rate, amount, max leverage) tiers; one of 0.5 % if none."""
         rows = tiers or (("0", None, "0.005", "0", "100"),)
         names = (
             "notional_floor",

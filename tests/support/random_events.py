@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import abc
 from datetime import datetime, timedelta
 from decimal import Decimal
 from types import UnionType
@@ -18,6 +17,8 @@ from ledger.events.registry import PAYLOADS
 from tests.support.events import START, event_id, recorded
 
 if TYPE_CHECKING:
+    from collections import abc
+
     from ledger.events.base import Payload
     from ledger.events.envelope import Event
 
@@ -79,8 +80,8 @@ def histories(
         data = draw(payloads(weighted))
         sequence = len(events)
         at = START + timedelta(seconds=sequence + draw(st.integers(-5, 5)))
-        source = draw(st.sampled_from([None, "feed", "venue"]))
-        events.append(recorded(sequence, data, occurred_at=at, source=source))
+        system = draw(st.sampled_from([None, "feed", "venue"]))
+        events.append(recorded(sequence, data, occurred_at=at, system=system))
     return events
 
 
@@ -138,7 +139,13 @@ def _values(draw: st.DrawFn, model: type[BaseModel]) -> dict[str, Any]:
     return values
 
 
-_CORRECTABLE = ("DepositRecorded", "FillRecorded", "MarkPriceUpdated", "TransferRecorded", "MarginScheduleSet")
+_CORRECTABLE = (
+    "DepositRecorded",
+    "FillRecorded",
+    "MarkPriceUpdated",
+    "TransferRecorded",
+    "MarginScheduleSet",
+)
 
 
 def _value(draw: st.DrawFn, name: str, annotation: Any) -> Any:
