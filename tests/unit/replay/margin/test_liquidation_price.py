@@ -63,6 +63,15 @@ def test_where_the_requirement_jumps_at_an_edge_the_edge_is_the_price() -> None:
     )
 
 
+def test_a_fall_into_a_tier_that_requires_more_is_found_too() -> None:
+    falling = (
+        MarginTier(Decimal(0), Decimal(1000), Decimal("0.5"), Decimal(0), Decimal(2)),
+        MarginTier(Decimal(1000), None, Decimal("0.01"), Decimal(0), Decimal(100)),
+    )
+    long = [Leg(Decimal(10), Decimal(1500), falling)]
+    assert threshold_prices(Decimal(600), Decimal(0), long, Decimal(150)).below == Decimal(100)
+
+
 def test_an_account_beyond_the_threshold_is_told_where_it_would_come_back() -> None:
     legs = [Leg(Decimal(1), Decimal(100), FLAT)]
     assert threshold_prices(Decimal(10), Decimal(0), legs, Decimal(80)).below == Decimal(
