@@ -221,3 +221,20 @@ class NotFoundError(LedgerError):
     """What was asked for is not in the ledger."""
 
     exit_code = ExitCode.NOT_FOUND
+
+
+class SnapshotUnusableError(EnvironmentFaultError):
+    """A saved state was made by another projection, or by another version of it.
+
+    Attributes:
+        found: name and version in the snapshot.
+        wanted: name and version of this program.
+    """
+
+    def __init__(self, found: str, wanted: str) -> None:
+        super().__init__(
+            f"the snapshot is of {found}; this program makes {wanted}",
+            next_step="replay rebuild, which folds from the first event",
+        )
+        self.found = found
+        self.wanted = wanted
