@@ -36,6 +36,7 @@ class Examination:
         chosen_by: what decided the database: an option, a variable, a file, or the embedded server.
         database_url: without its password.
         clock_skew_seconds: database clock minus this machine's, as decimal text.
+        data_directory: of the embedded server.
         problems: each with what to do about it.
     """
 
@@ -52,6 +53,8 @@ class Examination:
     events: int | None = None
     head_appended_at: str | None = None
     clock_skew_seconds: str | None = None
+    data_directory: str | None = None
+    data_bytes: int | None = None
     settings: dict[str, str] = field(default_factory=dict)
     guards: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -80,11 +83,21 @@ def examine(settings: Settings, clock: Clock | None = None) -> Examination:
                 _tables(found, connection)
             if found.schema_revision == found.schema_revision_wanted:
                 _ledger(found, url)
+            if settings.database_url is None:
+                _embedded(found, settings)
     except LedgerError as error:
         found.problems.append(
             f"{error.message} (next: {error.next_step})" if error.next_step else error.message
         )
     return found
+
+
+def _embedded(found: Examination, settings: Settings) -> None:
+    from ledger.store.embedded import EmbeddedServer
+
+    status = EmbeddedServer.status(settings.home)
+    found.data_directory = str(status.data_directory)
+    found.data_bytes = status.size_bytes
 
 
 def _server(found: Examination, connection: Connection, clock: Clock) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import signal
 import sys
 import traceback
 from contextlib import contextmanager
@@ -196,6 +197,8 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
 
 def run(group: click.Group) -> NoReturn:
     """Run a command line and end the process with the documented exit code."""
+    # Asked to end, leave in order: the embedded server is stopped by its last user.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         result = group.main(standalone_mode=False)
         sys.stdout.flush()

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
+
+import click
 
 from ledger.cli.common import Session, ledger_command
 from ledger.errors import ExitCode
@@ -12,12 +17,23 @@ if TYPE_CHECKING:
 
 
 @ledger_command("doctor")
-def doctor(session: Session) -> int:
-    """Say which database is used, in what state it is, and what is amiss."""
+@click.option(
+    "--hold", is_flag=True, help="Keep the embedded server up until interrupted, for psql and the like."
+)
+def doctor(session: Session, *, hold: bool) -> int:
+    """Say which database is used, in what state it is, and what is amiss.
+
+    The embedded server runs while a command uses it; --hold keeps it up for other programs.
+    """
     from ledger.doctor import examine
 
-    found = examine(session.settings)
-    session.emit(found.document(), _words(found))
+    with session.settings.database() if hold else nullcontext():
+        found = examine(session.settings)
+        session.emit(found.document(), _words(found))
+        if hold:
+            session.tell("The database is up until this command is interrupted (Ctrl-C).")
+            sys.stdout.flush()
+            signal.pause()
     return ExitCode.OK if found.ok else ExitCode.ENVIRONMENT
 
 
@@ -34,6 +50,8 @@ def _words(found: Examination) -> str:
             f"clock       {found.clock_skew_seconds} s from this machine's",
             f"durability  {', '.join(f'{name} {value}' for name, value in found.settings.items())}",
         ]
+    if found.data_directory is not None:
+        lines.append(f"data        {found.data_directory}, {found.data_bytes} bytes")
     if found.guards:
         in_force = sum(state == "always" for state in found.guards.values())
         lines.append(f"guards      {in_force} of {len(found.guards)} in force")
