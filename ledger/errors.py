@@ -238,3 +238,24 @@ class SnapshotUnusableError(EnvironmentFaultError):
         )
         self.found = found
         self.wanted = wanted
+
+
+class ExportTableError(EnvironmentFaultError):
+    """A table of an export could not be loaded, or failed while it was made; no bundle was written.
+
+    Attributes:
+        table: the table's name, or that of its entry point.
+        problem: what is wrong with it.
+    """
+
+    def __init__(self, table: str, problem: str) -> None:
+        super().__init__(
+            f"the export table {table!r} {problem}; no bundle was written",
+            next_step="mend or upgrade the package that makes this table, or export without it",
+        )
+        self.table = table
+        self.problem = problem
+
+
+class BundleWriteError(EnvironmentFaultError):
+    """A bundle could not be written: disk, permissions, or something else took its place meanwhile."""

@@ -1,0 +1,1 @@
+"""Evidence bundles: a folder that proves its own consistency offline (docs/spec/bundle.md)."""

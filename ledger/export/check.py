@@ -1,0 +1,377 @@
+"""Checking an evidence bundle offline: nothing in it is run, followed or believed (docs/spec/bundle.md §6)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ledger.chain import ChainVerifier
+from ledger.errors import InvalidInputError, NotFoundError
+from ledger.export.bundle import verifier_source
+from ledger.export.files import Listing, hash_file, list_folder, open_file, read_lines
+from ledger.export.manifest import (
+    CHECKSUMS_FILE,
+    EVENTS_FILE,
+    LARGEST_MANIFEST_BYTES,
+    MANIFEST_FILE,
+    REQUIRED_FILES,
+    TABLES_FOLDER,
+    VERIFIER_FILE,
+    Manifest,
+    parse_manifest,
+)
+from ledger.merkle import HASH_SIZE_BYTES
+from ledger.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+MOST_FAILURES_KEPT = 100
+_LONGEST_SHOWN = 400
+_SEQUENCE_AT_END = re.compile(rb'"sequence":([0-9]{1,16}),"writer":"(?:[^"\\]|\\.)*"\}\}\Z')
+_HEX_HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+MANIFEST_CHECKS = ("manifest", "files", "checksums", "totals", "head", "root")
+"""``manifest``: it is one. ``files``: exactly those it lists, with their lengths and hashes. ``checksums``:
+SHA256SUMS says the same. ``totals``, ``head``, ``root``: the events are as many, end and hash as it says."""
+
+
+@dataclass(frozen=True, slots=True)
+class BundleFailure:
+    """One thing in a bundle that does not hold; texts are safe to print.
+
+    Attributes:
+        sequence: the event's place, where the failure is about an event.
+        check: name of the check.
+        expected: what should be there.
+        actual: what is there.
+        file: name of the file below the bundle's folder.
+    """
+
+    sequence: int | None
+    check: str
+    expected: str
+    actual: str
+    file: str | None = None
+
+
+@dataclass(slots=True)
+class BundleReport:
+    """The verdict on a bundle.
+
+    Attributes:
+        directory: the folder that was checked.
+        origin: the ledger that the bundle says it is of, None where no manifest can be read.
+        events: lines read from ``events.jsonl``.
+        head_sequence: the last event's place, −1 for none.
+        head_hash: its hash.
+        root_hash: RFC 9162 root over all lines' hashes.
+        checks: name of each check and whether it held everywhere.
+        not_checked: what this verdict does not say.
+        warnings: what does not make the verdict negative and should be known.
+        failures: the first hundred things that do not hold.
+        failure_count: how many there are.
+    """
+
+    directory: Path
+    origin: str | None = None
+    events: int = 0
+    head_sequence: int = -1
+    head_hash: bytes = b""
+    root_hash: bytes = b""
+    checks: dict[str, bool] = field(default_factory=dict)
+    not_checked: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    failures: list[BundleFailure] = field(default_factory=list)
+    failure_count: int = 0
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything that was checked holds."""
+        return self.failure_count == 0
+
+    def fail(
+        self,
+        check: str,
+        expected: object,
+        actual: object,
+        *,
+        file: str | None = None,
+        sequence: int | None = None,
+    ) -> None:
+        """Take note of a failure; beyond a hundred they are only counted."""
+        self.failure_count += 1
+        self.checks[check] = False
+        if len(self.failures) < MOST_FAILURES_KEPT:
+            shown = None if file is None else _printable(file)
+            self.failures.append(
+                BundleFailure(sequence, check, _printable(expected), _printable(actual), shown)
+            )
+
+    def compare(self, check: str, expected: object, actual: object, *, file: str | None = None) -> None:
+        """Note that a check was made, and a failure where two values differ."""
+        self.checks.setdefault(check, True)
+        if expected != actual:
+            self.fail(check, expected, actual, file=file)
+
+    def document(self) -> dict[str, Any]:
+        """Return the verdict as the JSON document ``ledger.check-bundle/1``."""
+        return {
+            "schema": "ledger.check-bundle/1",
+            "ok": self.ok,
+            "directory": _printable(self.directory),
+            "origin": self.origin,
+            "events": self.events,
+            "head": {"sequence": self.head_sequence, "hash": self.head_hash.hex()},
+            "root_hash": base64.b64encode(self.root_hash).decode("ascii"),
+            "checks": self.checks,
+            "not_checked": self.not_checked,
+            "warnings": self.warnings,
+            "failures": [
+                {
+                    "sequence": f.sequence,
+                    "check": f.check,
+                    "expected": f.expected,
+                    "actual": f.actual,
+                    "file": f.file,
+                }
+                for f in self.failures
+            ],
+            "failure_count": self.failure_count,
+        }
+
+
+def check_bundle(
+    directory: Path,
+    *,
+    expected_root: str | None = None,
+    expected_head: str | None = None,
+    progress: Progress = SILENT,
+) -> BundleReport:
+    """Check a bundle without a database, in constant memory.
+
+    Whatever is wrong with the bundle is a failure in the report. Nothing in it is executed, and no key,
+    hash or root in it is taken for more than a statement to compare with.
+
+    Args:
+        directory: the bundle's folder.
+        expected_root: a tree root obtained elsewhere, base64.
+        expected_head: a head hash obtained elsewhere, 64 hex digits.
+        progress: told one step an event.
+
+    Raises:
+        InvalidInputError: an expectation is not a hash in its form.
+        NotFoundError: there is no such folder.
+        EnvironmentFaultError: the system refuses to read the folder or a file in it.
+    """
+    _check_expectations(expected_root, expected_head)
+    if not directory.is_dir():
+        raise NotFoundError(
+            f"there is no folder {_printable(directory)}",
+            next_step="give the folder that holds manifest.json",
+        )
+    report = BundleReport(directory)
+    report.checks = dict.fromkeys((*MANIFEST_CHECKS, *ChainVerifier.CHECKS), True)
+    listing = list_folder(directory)
+    manifest = _read_manifest(directory, listing, report)
+    hashes = _check_events(directory, listing, manifest, report, progress)
+    if manifest is not None:
+        _check_files(directory, listing, manifest, hashes, report)
+        _check_totals(manifest, report)
+        _look_at_verifier(manifest, report)
+    root, head = base64.b64encode(report.root_hash).decode("ascii"), report.head_hash.hex()
+    if expected_root is not None:
+        report.compare("expected_root", expected_root, root, file=EVENTS_FILE)
+    if expected_head is not None:
+        report.compare("expected_head", expected_head, head, file=EVENTS_FILE)
+    report.not_checked[:0] = _not_checked(
+        manifest, compared=expected_root is not None or expected_head is not None
+    )
+    return report
+
+
+def _read_manifest(directory: Path, listing: Listing, report: BundleReport) -> Manifest | None:
+    if MANIFEST_FILE not in listing.files:
+        report.fail("manifest", "a file", listing.odd.get(MANIFEST_FILE, "nothing"), file=MANIFEST_FILE)
+        return None
+    with open_file(directory / MANIFEST_FILE) as file:
+        data = file.read(LARGEST_MANIFEST_BYTES)
+    try:
+        manifest = parse_manifest(data)
+    except InvalidInputError as error:
+        report.fail("manifest", "a manifest in canonical form", error, file=MANIFEST_FILE)
+        return None
+    report.origin = manifest.origin
+    return manifest
+
+
+def _check_events(
+    directory: Path, listing: Listing, manifest: Manifest | None, report: BundleReport, progress: Progress
+) -> dict[str, tuple[str, int]]:
+    """Check the chain; return hash and length of the very bytes that were read, by file name."""
+    chain = ChainVerifier(manifest.origin if manifest else None)
+    digest, size, sequence = hashlib.sha256(), 0, -1
+
+    def seen(data: bytes) -> None:
+        nonlocal size
+        digest.update(data)
+        size += len(data)
+
+    if EVENTS_FILE in listing.files:
+        progress.start(manifest.events if manifest else None, "checking")
+        with open_file(directory / EVENTS_FILE) as file:
+            for line, problem in read_lines(file, seen):
+                stated = _SEQUENCE_AT_END.search(line)
+                sequence = int(stated[1]) if stated else sequence + 1
+                if problem:
+                    report.fail(
+                        "well_formed", "one event and LF", problem, file=EVENTS_FILE, sequence=sequence
+                    )
+                _add(report, chain.take(sequence, line)[0])
+                progress.advance(1)
+        progress.finish()
+    elif manifest is None:
+        report.fail("files", "a file", listing.odd.get(EVENTS_FILE, "nothing"), file=EVENTS_FILE)
+    _add(report, chain.finish(bytes.fromhex(manifest.head_hash) if manifest else None))
+    report.events, report.head_sequence, report.head_hash = chain.events, sequence, chain.head
+    report.root_hash = chain.tree.root()
+    report.not_checked += [
+        f"the fields of {count} events of type {_printable(name)}, which this program does not know"
+        for name, count in sorted(chain.unknown_types.items())
+    ]
+    return {EVENTS_FILE: (digest.hexdigest(), size)}
+
+
+def _add(report: BundleReport, failures: Iterable[Any]) -> None:
+    for failure in failures:
+        report.fail(
+            failure.check, failure.expected, failure.actual, file=EVENTS_FILE, sequence=failure.sequence
+        )
+
+
+def _check_files(
+    directory: Path,
+    listing: Listing,
+    manifest: Manifest,
+    hashes: dict[str, tuple[str, int]],
+    report: BundleReport,
+) -> None:
+    """Check that the listed files are there as listed, and nothing else."""
+    for file in manifest.files:
+        if file.name not in listing.files:
+            report.fail("files", "a file", listing.odd.get(file.name, "nothing"), file=file.name)
+            continue
+        sha256, size = hashes.get(file.name) or hash_file(directory / file.name)
+        expected = f"{file.size_bytes} bytes, SHA-256 {file.sha256}"
+        report.compare("files", expected, f"{size} bytes, SHA-256 {sha256}", file=file.name)
+    listed = {file.name for file in manifest.files}
+    folders = {name.partition("/")[0] for name in listed if "/" in name}
+    for name in sorted(listing.files - listed - {MANIFEST_FILE, CHECKSUMS_FILE}):
+        report.fail("files", "nothing", "a file that the manifest does not list", file=name)
+    for name in sorted(listing.folders - folders):
+        report.fail("files", "nothing", "a folder", file=name)
+    for name in sorted(listing.odd.keys() - listed - {MANIFEST_FILE}):
+        report.fail("files", "nothing", listing.odd[name], file=name)
+    if listing.cut_off:
+        report.fail("files", f"{len(listed) + 2} files", "so many that not all were looked at")
+    _check_checksums(directory, listing, manifest, report)
+
+
+def _check_checksums(directory: Path, listing: Listing, manifest: Manifest, report: BundleReport) -> None:
+    if CHECKSUMS_FILE not in listing.files:
+        report.fail("checksums", "a file", listing.odd.get(CHECKSUMS_FILE, "nothing"), file=CHECKSUMS_FILE)
+        return
+    expected = manifest.checksums()
+    with open_file(directory / CHECKSUMS_FILE) as file:
+        found = file.read(len(expected) + 1)
+    if found != expected:
+        wanted, there = expected.split(b"\n"), found.split(b"\n")
+        line = next(
+            (i for i, pair in enumerate(zip(wanted, there, strict=False)) if pair[0] != pair[1]), len(wanted)
+        )
+        expected_line, found_line = (
+            text[line].decode("utf-8", "backslashreplace") if line < len(text) else "no such line"
+            for text in (wanted, there)
+        )
+        report.fail("checksums", f"line {line + 1}: {expected_line}", found_line, file=CHECKSUMS_FILE)
+
+
+def _check_totals(manifest: Manifest, report: BundleReport) -> None:
+    report.compare(
+        "totals",
+        f"{manifest.events} events, the last at sequence {manifest.last_sequence}",
+        f"{report.events} events, the last at sequence {report.head_sequence}",
+        file=EVENTS_FILE,
+    )
+    report.compare("head", manifest.head_hash, report.head_hash.hex(), file=EVENTS_FILE)
+    report.compare(
+        "root", manifest.root_hash, base64.b64encode(report.root_hash).decode("ascii"), file=EVENTS_FILE
+    )
+
+
+def _look_at_verifier(manifest: Manifest, report: BundleReport) -> None:
+    ours = hashlib.sha256(verifier_source()).hexdigest()
+    theirs = next(file.sha256 for file in manifest.files if file.name == VERIFIER_FILE)
+    if ours != theirs:
+        report.warnings.append(
+            f"{VERIFIER_FILE} is not the one that this program puts into bundles (SHA-256 {theirs} instead of {ours}); "
+            f"it was not run; the manifest names {manifest.program.name} {manifest.program.version} as the writer"
+        )
+
+
+def _not_checked(manifest: Manifest | None, *, compared: bool) -> list[str]:
+    """Say what the verdict leaves open."""
+    texts = ["signatures: the bundle carries none, so it does not show by itself where the log comes from"]
+    if not compared:
+        texts.insert(
+            0,
+            "whether this is the log, and all of it: no root or head hash obtained elsewhere was given "
+            "(--expect-root, --expect-head), so a log that was cut off or made up later would not show",
+        )
+    texts.append("whether the events are true and none is missing: that is reconciliation with their sources")
+    texts.append("that no id occurs twice")
+    names = [file.name for file in manifest.files] if manifest else []
+    tables = [name for name in names if name.startswith(f"{TABLES_FOLDER}/")]
+    if tables:
+        texts.append(f"{', '.join(tables)}: the hashes hold or not; tables were not rebuilt from the events")
+    others = [name for name in names if name not in tables and name not in REQUIRED_FILES]
+    if others:
+        texts.append(
+            f"{', '.join(others)}: the hashes hold or not; this program does not know what is in them"
+        )
+    if manifest is None:
+        texts.append("the files and their hashes: there is no manifest that can be read")
+    return texts
+
+
+def _check_expectations(expected_root: str | None, expected_head: str | None) -> None:
+    if expected_root is not None:
+        try:
+            root = base64.b64decode(expected_root, validate=True)
+        except (binascii.Error, ValueError):
+            root = b""
+        if len(root) != HASH_SIZE_BYTES or base64.b64encode(root).decode("ascii") != expected_root:
+            raise InvalidInputError(
+                f"{expected_root!r} is not a root hash",
+                place=("--expect-root",),
+                next_step="a root hash is 44 characters of base64, as ledger verify prints it",
+            )
+    if expected_head is not None and _HEX_HASH.fullmatch(expected_head) is None:
+        raise InvalidInputError(
+            f"{expected_head!r} is not a hash",
+            place=("--expect-head",),
+            next_step="a head hash is 64 lowercase hex digits, as ledger verify prints it",
+        )
+
+
+def _printable(value: object) -> str:
+    """Return text of a stranger's choosing so that it can be printed and encoded, and is not endless."""
+    text = str(value)
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"

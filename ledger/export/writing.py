@@ -1,0 +1,175 @@
+"""Writing a bundle's folder: beside its place first, and put there whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Self
+
+from ledger.errors import BundleWriteError, InvalidInputError, LedgerError
+from ledger.export.files import list_folder, open_file
+from ledger.export.manifest import (
+    CHECKSUMS_FILE,
+    LARGEST_MANIFEST_BYTES,
+    MANIFEST_FILE,
+    TABLES_FOLDER,
+    BundleFile,
+    parse_manifest,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_BUFFER_BYTES = 1 << 20
+
+
+class HashingFile:
+    """A file being written, with the hash and length of what went into it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._digest = hashlib.sha256()
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        """Write bytes."""
+        self._file.write(data)
+        self._digest.update(data)
+        self._size += len(data)
+
+    def described(self, name: str, description: str) -> BundleFile:
+        """Return the manifest's line about what was written so far."""
+        return BundleFile(
+            name=name, sha256=self._digest.hexdigest(), size_bytes=self._size, description=description
+        )
+
+
+class PendingBundle:
+    """A bundle in the making: a folder beside its place that is renamed at the end, or vanishes.
+
+    Use it as a context manager; without :meth:`publish` nothing remains. A process that is killed
+    leaves a folder ``.NAME.….partial``, which can be removed.
+
+    Args:
+        target: where the bundle shall be.
+        force: whether an older bundle there may be replaced.
+
+    Raises:
+        InvalidInputError: the place is taken, or its parent folder does not exist.
+    """
+
+    def __init__(self, target: Path, *, force: bool) -> None:
+        # Not resolve(): a symbolic link in the bundle's place is itself what is there.
+        self.target = Path(os.path.abspath(target))  # noqa: PTH100
+        self._force = force
+        suffix = secrets.token_hex(4)
+        self.folder = self.target.parent / f".{self.target.name}.{suffix}.partial"
+        self._replaced = self.target.parent / f".{self.target.name}.{suffix}.replaced"
+
+    def __enter__(self) -> Self:
+        self._check_place()
+        with self._writing():
+            self.folder.mkdir()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @contextmanager
+    def file(self, name: str) -> Iterator[HashingFile]:
+        """Give a new file of the bundle; it is on the disk when the block ends.
+
+        Raises:
+            BundleWriteError: the file cannot be written.
+        """
+        path = self.folder / name
+        with self._writing():
+            path.parent.mkdir(exist_ok=True)
+            with path.open("xb", buffering=_BUFFER_BYTES) as file:
+                yield HashingFile(file)
+                file.flush()
+                os.fsync(file.fileno())
+
+    def publish(self) -> None:
+        """Put the bundle in its place; an older bundle goes only now.
+
+        Raises:
+            InvalidInputError: the place was taken meanwhile.
+            BundleWriteError: the folder cannot be renamed; an older bundle is still in its place.
+        """
+        self._check_place()
+        with self._writing():
+            for folder in (self.folder / TABLES_FOLDER, self.folder):
+                if folder.is_dir():
+                    _sync_folder(folder)
+            replaces = os.path.lexists(self.target)
+            if replaces:
+                self.target.rename(self._replaced)
+            try:
+                self.folder.rename(self.target)
+            except BaseException:
+                if replaces and not os.path.lexists(self.target):
+                    self._replaced.rename(self.target)
+                raise
+            _sync_folder(self.target.parent)
+        if replaces:
+            shutil.rmtree(self._replaced, ignore_errors=True)
+
+    def _check_place(self) -> None:
+        if not self.target.parent.is_dir():
+            raise InvalidInputError(
+                f"the folder {self.target.parent} does not exist", next_step=f"mkdir -p {self.target.parent}"
+            )
+        if not os.path.lexists(self.target):
+            return
+        if not self._force:
+            raise InvalidInputError(
+                f"{self.target} exists already; nothing was written",
+                next_step="give another folder, or --force to replace an older bundle",
+            )
+        problem = _why_not_a_bundle(self.target)
+        if problem:
+            raise InvalidInputError(
+                f"{self.target} is not replaced, because {problem}; nothing was written",
+                next_step="give another folder, or move this one away first",
+            )
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise BundleWriteError(
+                f"the bundle {self.target} could not be written: {error.strerror or error}; "
+                "nothing was left behind",
+                next_step="check the free space and the permissions of the folder above it",
+            ) from error
+
+
+def _why_not_a_bundle(folder: Path) -> str | None:
+    """Say why a folder is not a bundle and nothing else, so that --force never deletes other things."""
+    if folder.is_symlink() or not folder.is_dir():
+        return "it is not a folder"
+    try:
+        with open_file(folder / MANIFEST_FILE) as file:
+            manifest = parse_manifest(file.read(LARGEST_MANIFEST_BYTES))
+        listing = list_folder(folder)
+    except LedgerError:
+        return "it is not a bundle"
+    listed = {file.name for file in manifest.files} | {MANIFEST_FILE, CHECKSUMS_FILE}
+    others = sorted(listing.files - listed) + sorted(listing.odd) + sorted(listing.folders - {TABLES_FOLDER})
+    if others or listing.cut_off:
+        return f"it holds {ascii(others[0]) if others else 'many files'}, which is not part of a bundle"
+    return None
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
