@@ -1,4 +1,4 @@
-"""Checking an evidence bundle offline: nothing in it is run, followed or believed (docs/spec/bundle.md §6)."""
+"""Checking an evidence bundle offline: nothing in it is run, followed or believed (docs/spec/bundle.md)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import base64
 import binascii
 import hashlib
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ledger.chain import ChainVerifier
@@ -24,6 +23,7 @@ from ledger.export.manifest import (
     Manifest,
     parse_manifest,
 )
+from ledger.export.report import BundleReport, printable
 from ledger.merkle import HASH_SIZE_BYTES
 from ledger.progress import SILENT, Progress
 
@@ -31,119 +31,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-MOST_FAILURES_KEPT = 100
-_LONGEST_SHOWN = 400
 _SEQUENCE_AT_END = re.compile(rb'"sequence":([0-9]{1,16}),"writer":"(?:[^"\\]|\\.)*"\}\}\Z')
 _HEX_HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
-MANIFEST_CHECKS = ("manifest", "files", "checksums", "totals", "head", "root")
-"""``manifest``: it is one. ``files``: exactly those it lists, with their lengths and hashes. ``checksums``:
-SHA256SUMS says the same. ``totals``, ``head``, ``root``: the events are as many, end and hash as it says."""
-
-
-@dataclass(frozen=True, slots=True)
-class BundleFailure:
-    """One thing in a bundle that does not hold; texts are safe to print.
-
-    Attributes:
-        sequence: the event's place, where the failure is about an event.
-        check: name of the check.
-        expected: what should be there.
-        actual: what is there.
-        file: name of the file below the bundle's folder.
-    """
-
-    sequence: int | None
-    check: str
-    expected: str
-    actual: str
-    file: str | None = None
-
-
-@dataclass(slots=True)
-class BundleReport:
-    """The verdict on a bundle.
-
-    Attributes:
-        directory: the folder that was checked.
-        origin: the ledger that the bundle says it is of, None where no manifest can be read.
-        events: lines read from ``events.jsonl``.
-        head_sequence: the last event's place, −1 for none.
-        head_hash: its hash.
-        root_hash: RFC 9162 root over all lines' hashes.
-        checks: name of each check and whether it held everywhere.
-        not_checked: what this verdict does not say.
-        warnings: what does not make the verdict negative and should be known.
-        failures: the first hundred things that do not hold.
-        failure_count: how many there are.
-    """
-
-    directory: Path
-    origin: str | None = None
-    events: int = 0
-    head_sequence: int = -1
-    head_hash: bytes = b""
-    root_hash: bytes = b""
-    checks: dict[str, bool] = field(default_factory=dict)
-    not_checked: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    failures: list[BundleFailure] = field(default_factory=list)
-    failure_count: int = 0
-
-    @property
-    def ok(self) -> bool:
-        """Whether everything that was checked holds."""
-        return self.failure_count == 0
-
-    def fail(
-        self,
-        check: str,
-        expected: object,
-        actual: object,
-        *,
-        file: str | None = None,
-        sequence: int | None = None,
-    ) -> None:
-        """Take note of a failure; beyond a hundred they are only counted."""
-        self.failure_count += 1
-        self.checks[check] = False
-        if len(self.failures) < MOST_FAILURES_KEPT:
-            shown = None if file is None else _printable(file)
-            self.failures.append(
-                BundleFailure(sequence, check, _printable(expected), _printable(actual), shown)
-            )
-
-    def compare(self, check: str, expected: object, actual: object, *, file: str | None = None) -> None:
-        """Note that a check was made, and a failure where two values differ."""
-        self.checks.setdefault(check, True)
-        if expected != actual:
-            self.fail(check, expected, actual, file=file)
-
-    def document(self) -> dict[str, Any]:
-        """Return the verdict as the JSON document ``ledger.check-bundle/1``."""
-        return {
-            "schema": "ledger.check-bundle/1",
-            "ok": self.ok,
-            "directory": _printable(self.directory),
-            "origin": self.origin,
-            "events": self.events,
-            "head": {"sequence": self.head_sequence, "hash": self.head_hash.hex()},
-            "root_hash": base64.b64encode(self.root_hash).decode("ascii"),
-            "checks": self.checks,
-            "not_checked": self.not_checked,
-            "warnings": self.warnings,
-            "failures": [
-                {
-                    "sequence": f.sequence,
-                    "check": f.check,
-                    "expected": f.expected,
-                    "actual": f.actual,
-                    "file": f.file,
-                }
-                for f in self.failures
-            ],
-            "failure_count": self.failure_count,
-        }
+MANIFEST_CHECKS = ("files", "checksums", "totals", "head", "root")
+"""What is compared with the manifest. ``files``: exactly those it lists are there, with their lengths and
+hashes. ``checksums``: SHA256SUMS says the same. ``totals``, ``head``, ``root``: the events' number, the last
+one's hash and the tree root are those it states."""
 
 
 def check_bundle(
@@ -172,15 +66,16 @@ def check_bundle(
     _check_expectations(expected_root, expected_head)
     if not directory.is_dir():
         raise NotFoundError(
-            f"there is no folder {_printable(directory)}",
+            f"there is no folder {printable(directory)}",
             next_step="give the folder that holds manifest.json",
         )
     report = BundleReport(directory)
-    report.checks = dict.fromkeys((*MANIFEST_CHECKS, *ChainVerifier.CHECKS), True)
+    report.checks = dict.fromkeys(("manifest", *ChainVerifier.CHECKS), True)
     listing = list_folder(directory)
     manifest = _read_manifest(directory, listing, report)
     hashes = _check_events(directory, listing, manifest, report, progress)
     if manifest is not None:
+        report.checks |= dict.fromkeys(MANIFEST_CHECKS, True)
         _check_files(directory, listing, manifest, hashes, report)
         _check_totals(manifest, report)
         _look_at_verifier(manifest, report)
@@ -241,7 +136,7 @@ def _check_events(
     report.events, report.head_sequence, report.head_hash = chain.events, sequence, chain.head
     report.root_hash = chain.tree.root()
     report.not_checked += [
-        f"the fields of {count} events of type {_printable(name)}, which this program does not know"
+        f"the fields of {count} events of type {printable(name)}, which this program does not know"
         for name, count in sorted(chain.unknown_types.items())
     ]
     return {EVENTS_FILE: (digest.hexdigest(), size)}
@@ -319,8 +214,9 @@ def _look_at_verifier(manifest: Manifest, report: BundleReport) -> None:
     theirs = next(file.sha256 for file in manifest.files if file.name == VERIFIER_FILE)
     if ours != theirs:
         report.warnings.append(
-            f"{VERIFIER_FILE} is not the one that this program puts into bundles (SHA-256 {theirs} instead of {ours}); "
-            f"it was not run; the manifest names {manifest.program.name} {manifest.program.version} as the writer"
+            f"{VERIFIER_FILE} is not the one that this program puts into bundles "
+            f"(SHA-256 {theirs} instead of {ours}); it was not run; "
+            f"the manifest names {manifest.program.name} {manifest.program.version} as the writer"
         )
 
 
@@ -367,11 +263,3 @@ def _check_expectations(expected_root: str | None, expected_head: str | None) ->
             place=("--expect-head",),
             next_step="a head hash is 64 lowercase hex digits, as ledger verify prints it",
         )
-
-
-def _printable(value: object) -> str:
-    """Return text of a stranger's choosing so that it can be printed and encoded, and is not endless."""
-    text = str(value)
-    if not text.isprintable():
-        text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
-    return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"
