@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 ENTRY_POINT_GROUP = "ledger.export_tables"
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_NOT_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _WRITTEN_AT_ONCE = 1 << 16
 _PLAIN_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 # What spreadsheets take for the start of a formula, full-width forms included; the apostrophe is
 # here so that one leading apostrophe can be taken off again without doubt.
-_FORMULA_STARTS = frozenset("'=+-@\t\r\n＝＋－＠")
+_FORMULA_STARTS = frozenset("'=+-@＝＋－＠")
 
 
 class ExportTable(Protocol):
@@ -78,8 +78,9 @@ class ExportTable(Protocol):
     def rows(self) -> Iterable[Sequence[str]]:
         """Yield the rows: one text a column.
 
-        Decimals are plain text as of :func:`ledger.amounts.format_amount` or ``format_exact``, times
-        are in the ledger's form, booleans ``true`` and ``false``, and what is unknown is the empty text.
+        A text holds no control characters. Decimals are plain text as of
+        :func:`ledger.amounts.format_amount` or ``format_exact``, times are in the ledger's form, booleans
+        ``true`` and ``false``, and what is unknown is the empty text.
         Cells are given as they are; :func:`csv_cell` protects them when they are written.
         """
 
@@ -138,9 +139,10 @@ def check_names(tables: Sequence[ExportTable]) -> None:
 def csv_cell(text: str) -> str:
     """Return a cell's text so that no spreadsheet takes it for a formula.
 
-    Plain decimals, negative ones too, stay as they are. Other text that starts with ``= + - @``, their
-    full-width forms, a tab or a line end gets an apostrophe in front; so does text that starts with an
-    apostrophe, so that :func:`csv_text` always gives the text back.
+    Plain decimals, negative ones too, stay as they are. Other text that starts with ``= + - @`` or their
+    full-width forms gets an apostrophe in front; so does text that starts with an apostrophe, so that
+    :func:`csv_text` always gives the text back. (Cells hold no tabs and line ends: :func:`write_csv`
+    refuses control characters.)
     """
     if text[:1] in _FORMULA_STARTS and text and _PLAIN_DECIMAL.fullmatch(text) is None:
         return "'" + text
@@ -187,7 +189,10 @@ def write_csv(table: ExportTable, write: Callable[[bytes], object]) -> int:
         count += 1
         cells = list(row)
         if isinstance(row, str) or len(cells) != len(header) or not all(map(_is_text, cells)):
-            raise ExportTableError(table.name, f"gave a row {count} that is not {len(header)} texts: {row!r}")
+            raise ExportTableError(
+                table.name,
+                f"gave a row {count} that is not {len(header)} texts without control characters: {row!r}",
+            )
         writer.writerow([csv_cell(cell) for cell in cells])
         if line.tell() > _WRITTEN_AT_ONCE:
             _flush(line, write)
@@ -218,7 +223,7 @@ def _is_name(value: object) -> bool:
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str) and (value.isascii() or _SURROGATE.search(value) is None)
+    return isinstance(value, str) and _NOT_TEXT.search(value) is None
 
 
 @contextmanager
