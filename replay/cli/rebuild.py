@@ -52,7 +52,8 @@ def rebuild(session: Session, *, only_new: bool, only_check: bool) -> int:
     done = "caught up with" if only_new else "rebuilt from"
     session.emit(
         document,
-        f"Read models {done} {updated.events:,} events; {updated.accounts:,} accounts.\n{_where(updated.progress)}",
+        f"Read models {done} {updated.events:,} events; {updated.accounts:,} accounts.\n"
+        + _where(updated.progress),
     )
     return ExitCode.OK
 

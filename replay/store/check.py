@@ -35,6 +35,9 @@ _Rows = dict[str, dict[tuple[Any, ...], "Row"]]
 """Table → primary key → row."""
 
 
+HASH_BYTES = 32
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One stored value that is not what the events say.
@@ -150,7 +153,7 @@ def _differences(found: _Rows, expected: _Rows) -> Iterator[Difference]:
         for key in sorted(stored_rows.keys() | folded_rows.keys()):
             stored, folded = stored_rows.get(key), folded_rows.get(key)
             account = key[0] if name in (*BOOKS, *MARGINS) else None
-            words = tuple(map(str, key))
+            words = () if name == "progress" else tuple(map(str, key))
             if stored is None or folded is None:
                 yield Difference(name, account, words, None, _row_text(stored), _row_text(folded))
                 continue
@@ -170,6 +173,6 @@ def _text(value: Decimal | datetime | bytes | str | int | None) -> str:
         case datetime():
             return format_time(value)
         case bytes():
-            return value.hex() if len(value) <= 32 else value.decode("utf-8", errors="replace")
+            return value.hex() if len(value) == HASH_BYTES else value.decode("utf-8", errors="replace")
         case _:
             return "unknown" if value is None else str(value)
