@@ -15,6 +15,7 @@ from replay.cli.cuts import Replay, cut_options
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ledger.store.ledger import Ledger
     from replay.margin import AccountMargin, PositionMargin
     from replay.state import Account
 
@@ -52,6 +53,18 @@ def account(session: Session, *, account: str, replay: Replay) -> None:
         "replay": replay.document(result),
     }
     session.emit(document, _words(record, margin, replay.words(result)))
+
+
+def check_account_is_known(session: Session, ledger: Ledger, account: str, replay: Replay) -> None:
+    """Make sure that some event names the account.
+
+    Raises:
+        NotFoundError: none does; the next step names the accounts most like it.
+    """
+    from ledger.store.read import EventQuery
+
+    if next(ledger.events(EventQuery(subjects=(f"account/{account}",), limit=1)), None) is None:
+        raise unknown_account(account, replay.fold(session, ledger).state.accounts)
 
 
 def unknown_account(account: str, known: Iterable[str]) -> NotFoundError:

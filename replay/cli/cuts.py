@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
 from ledger.cli.common import TIME, Session
 from ledger.clock import format_time
-from replay.fold import Cut
+from replay.fold import Cut, known_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from ledger.events.envelope import Event
     from ledger.store.ledger import Ledger
-    from replay.fold import FoldResult, Observer, Order
+    from replay.fold import FoldResult, KnowledgeClock, Observer, Order
 
 
 class SequenceOrTime(click.ParamType[Any]):
@@ -56,7 +58,7 @@ class Replay:
             ledger, cut=self.cut, order=self.order, before=before, after=after, progress=session.progress()
         )
 
-    def document(self, result: FoldResult) -> dict[str, Any]:
+    def document(self, counts: Counts) -> dict[str, Any]:
         """Return what was folded, as the field ``replay`` of a JSON document."""
         cut = self.cut
         return {
@@ -64,22 +66,64 @@ class Replay:
             "at_sequence": cut.at_sequence,
             "at_time": None if cut.at_time is None else format_time(cut.at_time),
             "as_known_at": None if cut.as_known_at is None else format_time(cut.as_known_at),
-            "clocks": dict(sorted(result.clocks.items())),
-            "events": result.events,
-            "left_out": result.left_out,
+            "clocks": dict(sorted(counts.clocks.items())),
+            "events": counts.events,
+            "left_out": counts.left_out,
         }
 
-    def words(self, result: FoldResult) -> str:
+    def words(self, counts: Counts) -> str:
         """Return what was folded, in a sentence."""
-        parts = [f"{result.events:,} events folded"]
+        parts = [f"{counts.events:,} events folded"]
         if self.order == "occurred":
             parts.append("in the order in which they occurred")
-        if result.left_out:
-            parts.append(f"{result.left_out:,} left out by the cut")
-        if result.clocks:
-            clocks = ", ".join(f"{clock} of {count:,}" for clock, count in sorted(result.clocks.items()))
+        if counts.left_out:
+            parts.append(f"{counts.left_out:,} left out by the cut")
+        if counts.clocks:
+            clocks = ", ".join(f"{clock} of {count:,}" for clock, count in sorted(counts.clocks.items()))
             parts.append(f"known by {clocks} events")
         return ", ".join(parts)
+
+
+class Counts(Protocol):
+    """How many events were folded; a :class:`~replay.fold.FoldResult` is one."""
+
+    @property
+    def events(self) -> int:
+        """How many were folded."""
+
+    @property
+    def left_out(self) -> int:
+        """How many the cut left out."""
+
+    @property
+    def clocks(self) -> Mapping[KnowledgeClock, int]:
+        """By which clock the events of an ``as_known_at`` cut were judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoldCounts:
+    """The counts of a fold whose own result is not at hand."""
+
+    events: int
+    left_out: int
+    clocks: Mapping[KnowledgeClock, int]
+
+
+class Counted:
+    """Events that are counted, and with an ``as_known_at`` cut their clocks too, as they are read."""
+
+    def __init__(self, events: Iterable[Event], cut: Cut) -> None:
+        self._events = events
+        self._cut = cut
+        self.count = 0
+        self.clocks: Counter[KnowledgeClock] = Counter()
+
+    def __iter__(self) -> Iterator[Event]:
+        for event in self._events:
+            self.count += 1
+            if self._cut.as_known_at is not None:
+                self.clocks[known_at(event)[0]] += 1
+            yield event
 
 
 def cut_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -24,6 +24,11 @@ def figure(value: Decimal | None, unit: str = "") -> str:
     return f"{shown} {unit}" if unit else shown
 
 
+def fixed(value: Decimal | None, scale: int) -> str:
+    """Return an amount rounded half-even to ``scale`` digits after the point."""
+    return UNKNOWN if value is None else f"{round_to(value, scale, Rounding.HALF_EVEN):,.{scale}f}"
+
+
 @exact()
 def percent(value: Decimal | None) -> str:
     """Return a ratio as a percentage with two digits after the point."""

@@ -25,7 +25,7 @@ from replay.projection import initial
 from replay.store.progress import load_state, sequence_of, stored_progress, writing
 from replay.store.rows import state_parts
 from replay.store.schema import LIVE, SETS, SHADOW
-from replay.store.source import linked_events, resolver
+from replay.store.source import linked_events
 from replay.store.write import copy_books, replace_books, replace_margins, replace_parts, replace_progress
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class _Fold:
             previous_hash=self.processed_hash,
             progress=progress,
         )
-        replay_events(self._counted(events), self.state, resolve=resolver(self.ledger))
+        replay_events(self._counted(events), self.state, resolve=self.ledger.find_event)
         return self.events - before
 
     def _counted(self, events: Iterable[Event]) -> Iterator[Event]:

@@ -11,8 +11,7 @@ from ledger.store.read import EventQuery
 from replay.fold import EVERYTHING, FoldResult, fold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from uuid import UUID
+    from collections.abc import Iterator, Sequence
 
     from ledger.events.envelope import Event
     from ledger.progress import Progress
@@ -58,16 +57,27 @@ def linked_events(
     progress.advance(unreported)
 
 
-def resolver(ledger: Ledger) -> Callable[[UUID], Event | None]:
-    """Return what looks a recorded event up by its id, for corrections; None where there is none."""
+def events_to_fold(ledger: Ledger, cut: Cut, progress: Progress = SILENT) -> Iterator[Event]:
+    """Return the events that a fold with this cut has to see, from the first on.
 
-    def resolve(event_id: UUID) -> Event | None:
-        try:
-            return ledger.event_by_id(event_id)
-        except NotFoundError:
-            return None
+    Raises:
+        NotFoundError: the cut names a sequence beyond the newest event.
+        ChainBrokenError, RecordUnreadableError: as :func:`linked_events`, while the events are read.
+    """
+    newest = ledger.head().sequence
+    last = newest if cut.at_sequence is None else cut.at_sequence
+    if last > newest:
+        raise NotFoundError(
+            f"there is no event at sequence {last}; the newest is {newest}",
+            next_step=f"give --at {newest} or less",
+        )
+    return _reported(ledger, last, progress)
 
-    return resolve
+
+def _reported(ledger: Ledger, last: int, progress: Progress) -> Iterator[Event]:
+    progress.start(last + 1, "folding")
+    yield from linked_events(ledger, through=last, progress=progress)
+    progress.finish()
 
 
 def fold_ledger(
@@ -82,24 +92,13 @@ def fold_ledger(
     """Fold a ledger's events from the first on; arguments as of :func:`replay.fold.fold`.
 
     Raises:
-        NotFoundError: the cut names a sequence beyond the newest event.
-        ChainBrokenError, RecordUnreadableError: as :func:`linked_events`.
+        NotFoundError, ChainBrokenError, RecordUnreadableError: as :func:`events_to_fold`.
     """
-    newest = ledger.head().sequence
-    last = newest if cut.at_sequence is None else cut.at_sequence
-    if last > newest:
-        raise NotFoundError(
-            f"there is no event at sequence {last}; the newest is {newest}",
-            next_step=f"give --at {newest} or less",
-        )
-    progress.start(last + 1, "folding")
-    result = fold(
-        linked_events(ledger, through=last, progress=progress),
+    return fold(
+        events_to_fold(ledger, cut, progress),
         cut=cut,
         order=order,
         before=before,
         after=after,
-        resolve=resolver(ledger),
+        resolve=ledger.find_event,
     )
-    progress.finish()
-    return result

@@ -17,7 +17,6 @@ from replay.store.catch_up import catch_up, rebuild
 from replay.store.check import check
 from replay.store.progress import progress_of, reading
 from replay.store.schema import LIVE, SETS, SHADOW
-from replay.store.source import resolver
 from tests.support.ledgers import open_ledger, seeded_venue
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def test_catching_up_in_any_batches_gives_what_a_rebuild_gives(ledger: Ledger) -
 
 def test_stored_figures_are_those_of_the_fold(ledger: Ledger) -> None:
     catch_up(ledger)
-    state = fold(ledger.events(), resolve=resolver(ledger)).state
+    state = fold(ledger.events(), resolve=ledger.find_event).state
     with reading(ledger) as connection:
         margins = {row.account: row for row in connection.execute(select(SETS[LIVE]["account_margins"]))}
         positions = connection.execute(select(SETS[LIVE]["position_margins"])).all()
