@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 from uuid import UUID
 
 from pydantic import AfterValidator, Field, ValidationError
@@ -21,7 +21,9 @@ from ledger.events.registry import PAYLOADS
 from ledger.events.upcast import upcast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+    from pydantic.fields import FieldInfo
 
 LARGEST_EVENT_BYTES = 65_000
 CATALOGUE_HINT = "docs/reference/events.md lists every type and its fields"
@@ -117,7 +119,7 @@ class Draft(Strict):
             )
         newest = upcast(payload_type.__name__, schema, without_null(data), payload_type.schema_number)
         try:
-            payload = payload_type.model_validate(newest)
+            payload = payload_type.model_validate(newest, by_alias=True, by_name=False)
         except ValidationError as error:
             raise _invalid(error, payload_type, "data") from None
         try:
@@ -268,9 +270,12 @@ def _nearest(name: str, known: Iterable[str]) -> str:
 
 
 def _invalid(error: ValidationError, model: type[Strict], prefix: str) -> InvalidEventError:
-    """Turn pydantic's report into one error that names the first field and says how many more there are."""
+    """Turn pydantic's report into one error that names a field and says how many more there are.
+
+    An unknown field is named before a missing one: the one is mostly the other, misspelt.
+    """
     problems = error.errors(include_url=False)
-    first = problems[0]
+    first = min(problems, key=lambda problem: problem["type"] != "extra_forbidden")
     path = ".".join(str(part) for part in (prefix, *first["loc"]) if part != "")
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return InvalidEventError(
@@ -281,7 +286,8 @@ def _invalid(error: ValidationError, model: type[Strict], prefix: str) -> Invali
 def _problem(problem: Any, model: type[Strict]) -> str:
     kind = problem["type"]
     if kind == "extra_forbidden":
-        return f"there is no such field{_nearest(str(problem['loc'][-1]), model.model_fields)}"
+        *outer, name = problem["loc"]
+        return f"there is no such field{_nearest(str(name), _field_names(model, outer))}"
     if kind == "missing":
         return "the field is missing"
     if kind == "value_error":
@@ -290,3 +296,23 @@ def _problem(problem: Any, model: type[Strict]) -> str:
     given = problem.get("input")
     message = problem["msg"][0].lower() + problem["msg"][1:]
     return f"{given!r}: {message}" if isinstance(given, str | int | float | bool) else str(message)
+
+
+def _field_names(model: type[Strict], path: Iterable[str | int]) -> list[str]:
+    """Return the fields, by the names they have in JSON, of the part of a model that a path leads to."""
+    for step in path:
+        field = _fields(model).get(str(step))
+        model = next(_models_in(field.annotation), model) if field is not None else model
+    return list(_fields(model))
+
+
+def _fields(model: type[Strict]) -> dict[str, FieldInfo]:
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def _models_in(annotation: Any) -> Iterator[type[Strict]]:
+    """Yield the models that an annotation names, for example ``list[MarginTier] | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, Strict):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)
