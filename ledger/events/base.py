@@ -101,7 +101,7 @@ def _plain_text(value: str) -> str:
 
 def _within_profile(value: object, depth: int) -> object:
     """Hold a free value to the event profile: no null, no numbers, plain text, field names, not too deep."""
-    if depth > _MAXIMUM_DATA_DEPTH:
+    if isinstance(value, list | dict) and depth > _MAXIMUM_DATA_DEPTH:
         raise ValueError(f"nested deeper than {_MAXIMUM_DATA_DEPTH} levels")
     if isinstance(value, str):
         return _plain_text(value)
