@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from ledger.canonical import JsonObject, JsonValue, decode, encode_trusted
 from ledger.errors import InvalidEventError, InvalidInputError
-from ledger.events.base import EventId, Payload, Reference, Strict, Time
+from ledger.events.base import EventId, JsonData, Payload, Reference, Strict, Time
 from ledger.events.registry import PAYLOADS
 from ledger.events.upcast import upcast
 
@@ -67,7 +67,17 @@ class Source(Strict):
     inferred: bool | None = None
 
 
-class Draft(Strict):
+class _Envelope(Strict):
+    occurred_at: Time
+    received_at: Time | None = None
+    processed_at: Time | None = None
+    actor: Reference | None = None
+    causation: EventId | None = None
+    correlation: Reference | None = None
+    source: Source | None = None
+
+
+class Draft(_Envelope):
     """An event before the ledger takes it.
 
     Attributes:
@@ -79,14 +89,7 @@ class Draft(Strict):
     """
 
     data: Payload
-    occurred_at: Time
     id: EventId | None = None
-    received_at: Time | None = None
-    processed_at: Time | None = None
-    actor: Reference | None = None
-    causation: EventId | None = None
-    correlation: Reference | None = None
-    source: Source | None = None
 
     @property
     def type(self) -> str:
@@ -126,6 +129,31 @@ class Draft(Strict):
             return cls.model_validate({**given, "data": payload})
         except ValidationError as error:
             raise _invalid(error, cls, "") from None
+
+
+class UnknownEvent(_Envelope):
+    """An event of a type or schema number not known here; its data is held to the profile."""
+
+    data: JsonData
+    id: EventId
+    schema_number: Annotated[int, Field(alias="schema", ge=1, lt=2**53)]
+    type: Reference
+
+    @classmethod
+    def from_json(cls, value: JsonObject) -> UnknownEvent:
+        """Check an event's envelope and profile.
+
+        Raises:
+            InvalidEventError: a field of the envelope is missing, unknown or out of form; names it.
+        """
+        try:
+            return cls.model_validate(value, by_alias=True, by_name=False)
+        except ValidationError as error:
+            raise _invalid(error, cls, "") from None
+
+    def event_bytes(self) -> bytes:
+        """Return the canonical bytes of the ``event`` object."""
+        return encode_trusted(self.model_dump(mode="json", exclude_none=True, by_alias=True))
 
 
 @dataclass(frozen=True, slots=True)
