@@ -104,3 +104,5 @@ def test_every_tree_grew_from_the_empty_one(size: int) -> None:
     empty = tree([])
     assert verify_consistency(0, size, [], empty, tree(LEAVES[:size]))
     assert not verify_consistency(0, size, [OTHER], empty, tree(LEAVES[:size]))
+    assert not verify_consistency(0, size, [], OTHER, tree(LEAVES[:size]))
+    assert not verify_consistency(0, size, [], OTHER, OTHER)
