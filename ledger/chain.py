@@ -344,10 +344,17 @@ class ChainVerifier:
                 Failure(sequence, "time_order", f"{earliest} or later", format_time(link.appended_at))
             )
         self._appended_at = link.appended_at
-        if sequence == 0:
-            data = entry.event.get("data")
-            form = data.get("format") if isinstance(data, dict) else None
-            found = f"{entry.event.get('type')} of format {form}"
-            if found != f"LedgerOpened of format {FORMAT}":
-                failures.append(Failure(0, "opening", f"LedgerOpened of format {FORMAT}", found))
-        return failures
+        return failures + self._check_opening(sequence, entry)
+
+    def _check_opening(self, sequence: int, entry: Entry) -> list[Failure]:
+        event_type = entry.event.get("type")
+        if sequence > 0:
+            wrong = event_type == "LedgerOpened"
+            return (
+                [Failure(sequence, "opening", "LedgerOpened at sequence 0 only", "another")] if wrong else []
+            )
+        data = entry.event.get("data")
+        form, name = (data.get("format"), data.get("ledger")) if isinstance(data, dict) else (None, None)
+        expected = f"LedgerOpened of {entry.link.ledger}, format {FORMAT}"
+        found = f"{event_type} of {name}, format {form}"
+        return [Failure(0, "opening", expected, found)] if found != expected else []

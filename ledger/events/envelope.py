@@ -216,6 +216,8 @@ def prepare(draft: Draft, event_id: UUID) -> PreparedEvent:
         InvalidEventError: the event is larger than 65,000 bytes.
     """
     event: JsonObject = draft.model_dump(mode="json", exclude_none=True, exclude=_NOT_DUMPED)
+    if not event.get("source", True):
+        del event["source"]  # nothing is known of it
     event["data"] = draft.data.json_value()
     event["id"] = str(event_id)
     event["schema"] = draft.data.schema_number

@@ -18,9 +18,9 @@ ORIGIN = "venue.example/perpetuals"
 START = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 
 
-def opening(form: str = "margin-ledger/1") -> bytes:
+def opening(form: str = "margin-ledger/1", ledger: str = ORIGIN) -> bytes:
     """Return the event bytes of a LedgerOpened."""
-    data = {**EXAMPLES["LedgerOpened"], "format": form}
+    data = {**EXAMPLES["LedgerOpened"], "format": form, "ledger": ledger}
     return prepared(Draft.from_json(draft_json("LedgerOpened", data=data))).event_bytes
 
 

@@ -205,13 +205,19 @@ def test_an_event_of_an_unknown_type_still_has_an_events_form(field: str, value:
 @pytest.mark.parametrize(
     ("first", "found"),
     [
-        (prepared(deposit()).event_bytes, "DepositRecorded of format None"),
-        (opening("margin-ledger/2"), "LedgerOpened of format margin-ledger/2"),
+        (prepared(deposit()).event_bytes, "DepositRecorded of None, format None"),
+        (opening("margin-ledger/2"), f"LedgerOpened of {ORIGIN}, format margin-ledger/2"),
+        (opening(ledger="other.example"), f"LedgerOpened of other.example, format {FORMAT}"),
     ],
 )
 def test_the_first_event_opens_a_ledger_of_this_format(first: bytes, found: str) -> None:
     chain = chain_of(1, first=first)
-    assert verdict(chain) == [Failure(0, "opening", f"LedgerOpened of format {FORMAT}", found)]
+    assert verdict(chain) == [Failure(0, "opening", f"LedgerOpened of {ORIGIN}, format {FORMAT}", found)]
+
+
+def test_a_ledger_is_opened_once() -> None:
+    failures = verdict(chain_of(4, [prepared().event_bytes, opening()]))
+    assert [(failure.sequence, failure.check) for failure in failures] == [(2, "opening")]
 
 
 def test_another_ledgers_events_are_told_apart() -> None:
