@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     Observer = Callable[[VenueState, Event], None]
     Resolve = Callable[[UUID], Event | None]
 
+OPENING = 0
+"""Where ``LedgerOpened`` stands."""
+
 Order = Literal["sequence", "occurred"]
 KnowledgeClock = Literal["processed_at", "received_at", "appended_at"]
 
@@ -31,6 +34,9 @@ KnowledgeClock = Literal["processed_at", "received_at", "appended_at"]
 @dataclass(frozen=True, slots=True)
 class Cut:
     """Which events of a ledger are folded; every bound that is given has to hold.
+
+    A bound in time never leaves out the first event: what the ledger is and what it values in was
+    not a fact of one day.
 
     Attributes:
         at_sequence: through this sequence, inclusive.
@@ -47,6 +53,8 @@ class Cut:
         """Tell whether an event is folded."""
         if self.at_sequence is not None and event.sequence > self.at_sequence:
             return False
+        if event.sequence == OPENING:
+            return True
         if self.at_time is not None and event.occurred_at > self.at_time:
             return False
         return self.as_known_at is None or known_at(event)[1] <= self.as_known_at
@@ -108,7 +116,9 @@ def fold(
     result = FoldResult(initial() if state is None else state)
     ordered: Iterable[Event] = events
     if order == "occurred":
-        ordered = sorted(events, key=lambda event: (event.occurred_at, event.sequence))
+        ordered = sorted(
+            events, key=lambda event: (event.sequence != OPENING, event.occurred_at, event.sequence)
+        )
     for event in _taken(ordered, cut, result, in_sequence=order == "sequence"):
         for observe in before:
             observe(result.state, event)

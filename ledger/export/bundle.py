@@ -35,7 +35,7 @@ from ledger.export.manifest import (
     program_version,
 )
 from ledger.export.readme import readme
-from ledger.export.tables import check_names, feed, write_csv
+from ledger.export.tables import LooksUpEvents, check_names, feed, write_csv
 from ledger.export.writing import PendingBundle
 from ledger.merkle import MerkleFrontier
 from ledger.progress import SILENT, Progress
@@ -140,6 +140,9 @@ def export_bundle(
     if to_sequence is not None and to_sequence < 0:
         raise InvalidInputError(f"the sequence {to_sequence} is below zero", place=("--to-sequence",))
     check_names(tables)
+    for table in tables:
+        if isinstance(table, LooksUpEvents):
+            table.look_up_with(ledger.find_event)
     with ExitStack() as stack:
         bundle = stack.enter_context(PendingBundle(directory, force=force))
         connection = stack.enter_context(ledger.reading())

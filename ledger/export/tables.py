@@ -18,12 +18,13 @@ import re
 from contextlib import contextmanager
 from importlib.metadata import entry_points
 from itertools import pairwise
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ledger.errors import ExportTableError, InvalidInputError, LedgerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from uuid import UUID
 
     from ledger.events.envelope import Event
 
@@ -83,6 +84,17 @@ class ExportTable(Protocol):
         ``true`` and ``false``, and what is unknown is the empty text.
         Cells are given as they are; :func:`csv_cell` protects them when they are written.
         """
+
+
+@runtime_checkable
+class LooksUpEvents(Protocol):
+    """What a table has beside :class:`ExportTable` where it needs earlier events again.
+
+    A correction, for example, names the event that it corrects by its id.
+    """
+
+    def look_up_with(self, find_event: Callable[[UUID], Event | None]) -> None:
+        """Keep what returns the recorded event with an id, or None; called once, before the first event."""
 
 
 def load_tables(names: Iterable[str] | None = None) -> list[ExportTable]:

@@ -243,11 +243,16 @@ class Ledger:
         Raises:
             NotFoundError: no event has it.
         """
+        found = self.find_event(event_id)
+        if found is None:
+            raise NotFoundError(f"no event has the id {event_id}", next_step="ledger log")
+        return found
+
+    def find_event(self, event_id: uuid.UUID) -> Event | None:
+        """Return the event with an id, or None where no event has it."""
         with self.reading() as connection:
             sequence = connection.execute(select(events.c.sequence).where(events.c.id == event_id)).scalar()
-        if sequence is None:
-            raise NotFoundError(f"no event has the id {event_id}", next_step="ledger log")
-        return self.event(sequence)
+        return None if sequence is None else self.event(sequence)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -62,8 +62,8 @@ class EventQuery:
 
 def read_entries(connection: Connection, query: EventQuery) -> Iterator[tuple[int, bytes, bytes]]:
     """Yield sequence, canonical bytes and stored hash, through a server-side cursor: memory stays flat."""
-    result = connection.execution_options(stream_results=True, yield_per=ROWS_A_FETCH).execute(
-        query.statement()
-    )
-    for row in result:
-        yield row.sequence, row.canonical, row.hash
+    streaming = connection.execution_options(stream_results=True, yield_per=ROWS_A_FETCH)
+    # Closed also where the reader stops early, so that no cursor is left to the garbage collector.
+    with streaming.execute(query.statement()) as result:
+        for row in result:
+            yield row.sequence, row.canonical, row.hash

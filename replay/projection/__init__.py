@@ -106,6 +106,25 @@ _HANDLERS: Mapping[str, Handler] = {
 }
 """Event type → what it does to the state. ``CorrectionRecorded`` is apart: it needs the event it corrects."""
 
+_RECORD_KEEPING = frozenset(
+    {
+        "LedgerOpened",
+        "SourceDeclared",
+        "SourceTotalsReported",
+        "StateCommitted",
+        "CorrectionRecorded",
+        "LegalHoldPlaced",
+        "LegalHoldReleased",
+        "ExportIssued",
+        "ClockSynchronised",
+        "RestoreAccepted",
+        "SigningKeyRegistered",
+        "SigningKeyRetired",
+    }
+)
+"""Types that are about the records and not about the venue's day: they do not move its time, so that
+a ledger opened, exported or corrected years later still has the time of what happened at the venue."""
+
 
 def initial() -> VenueState:
     """Return the state before the first event."""
@@ -132,6 +151,6 @@ def apply_exact(state: VenueState, event: Event, resolve: Resolve | None = None)
     else:
         _HANDLERS[event.type](state, event, event.data)
     state.sequence = event.sequence
-    if event.occurred_at > state.occurred_at:
+    if event.occurred_at > state.occurred_at and event.type not in _RECORD_KEEPING:
         state.occurred_at = event.occurred_at
     return state

@@ -41,7 +41,8 @@ class VenueState:
         origin: the ledger's name; empty before ``LedgerOpened``.
         valuation_currency: what account figures are in; empty before ``LedgerOpened``.
         sequence: the last event applied, -1 before the first.
-        occurred_at: the latest ``occurred_at`` applied; a late fact does not turn it back.
+        occurred_at: the latest ``occurred_at`` of what happened at the venue; a late fact does not turn it
+            back, and what is about the records alone (an opening, an export, a correction) does not move it.
         sources: coverage by declared source.
         accounts: by name.
         instruments: by name.

@@ -91,3 +91,39 @@ def test_observers_see_the_state_before_and_after_each_folded_event() -> None:
 def test_a_fold_goes_on_from_a_given_state() -> None:
     events = deposits().events
     assert replay_events(events[3:], replay_events(events[:3])) == replay_events(events)
+
+
+def opened_years_later() -> list[Event]:
+    """The deposits in a ledger that was opened, and noted a correction, long after they occurred."""
+    history = deposits()
+    opening, *facts = history.events
+    history.events[:] = [replace(opening, occurred_at=START + timedelta(days=1000)), *facts]
+    history.add(
+        "LegalHoldPlaced",
+        hold="H1",
+        subjects=["account/A"],
+        reason="asked for",
+        occurred_at=START + timedelta(days=1001),
+    )
+    return history.events
+
+
+def test_the_time_of_the_state_is_that_of_the_venue_and_not_of_the_record_keeping() -> None:
+    assert fold(opened_years_later()).state.occurred_at == START + 30 * SECOND
+
+
+def test_no_cut_in_time_leaves_out_the_opening_of_the_ledger() -> None:
+    for cut in (Cut(at_time=START + 10 * SECOND), Cut(as_known_at=START + 10 * SECOND)):
+        result = fold(opened_years_later(), cut=cut)
+        assert result.state.valuation_currency == "USDT"
+        assert result.left_out > 0
+
+
+def test_the_opening_comes_first_in_the_order_of_occurrence_too() -> None:
+    folded: list[int] = []
+    fold(
+        opened_years_later(),
+        order="occurred",
+        after=[lambda _, event: folded.append(event.sequence)],
+    )
+    assert folded == [0, 3, 1, 2, 4, 5]

@@ -1,0 +1,1 @@
+"""The checks, one file each; :mod:`replay.audit.registry` lists them."""

@@ -1,0 +1,65 @@
+"""All checks, in the order in which they are documented."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ledger.errors import InvalidInputError
+from replay.audit.checks.anomalies import Anomalies
+from replay.audit.checks.liquidation_closes import LiquidationCloses
+from replay.audit.checks.liquidation_missed import LiquidationMissed
+from replay.audit.checks.liquidation_notional import LiquidationNotional
+from replay.audit.checks.liquidation_verdict import LiquidationVerdict
+from replay.audit.checks.negative_equity import NegativeEquity
+from replay.audit.checks.takeover_fills import LiquidationFills, TakeoverFills
+from replay.audit.checks.trade_sums import TradeSums
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from replay.audit.check import Check
+
+CHECKS: tuple[type[Check], ...] = (
+    LiquidationCloses,
+    LiquidationNotional,
+    LiquidationVerdict,
+    LiquidationMissed,
+    TakeoverFills,
+    LiquidationFills,
+    TradeSums,
+    NegativeEquity,
+    Anomalies,
+)
+
+
+def select_checks(names: Sequence[str]) -> tuple[type[Check], ...]:
+    """Return the checks of the given names, in the registry's order; all of them if none is given.
+
+    A check is named by its own name or by the code of a finding that it reports.
+
+    Raises:
+        InvalidInputError: there is no such check.
+    """
+    known = {check.name for check in CHECKS} | {kind.code for check in CHECKS for kind in check.kinds}
+    for name in names:
+        if name not in known:
+            raise InvalidInputError(
+                f"there is no check {name!r}",
+                place=("--check",),
+                next_step="choose from " + ", ".join(check.name for check in CHECKS),
+            )
+    if not names:
+        return CHECKS
+    return tuple(
+        check for check in CHECKS if check.name in names or any(kind.code in names for kind in check.kinds)
+    )
+
+
+def selected_codes(names: Sequence[str]) -> frozenset[str]:
+    """Return the codes of findings that a selection of checks reports."""
+    return frozenset(
+        kind.code
+        for check in select_checks(names)
+        for kind in check.kinds
+        if not names or check.name in names or kind.code in names
+    )

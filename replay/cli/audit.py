@@ -1,0 +1,160 @@
+"""``replay audit``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import click
+
+from ledger.cli.common import Session, ledger_command
+from ledger.clock import format_time
+from ledger.errors import ExitCode
+from replay.cli.cuts import Counted, FoldCounts, Replay, cut_options
+from replay.cli.text import UNKNOWN, figure, fixed, percent, table
+from replay.findings import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from replay.audit import AuditedLiquidation, AuditReport
+    from replay.findings import Finding
+
+LINES_SHOWN = 40
+RESIDUAL_SCALE = 4
+_SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.INFO)
+
+
+@ledger_command("audit")
+@click.option("--account", metavar="A", help="Report only what is about this account.")
+@click.option(
+    "--check", "checks", multiple=True, metavar="NAME", help="Run only this check or code; may be repeated."
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["error", "warning"]),
+    default="error",
+    show_default=True,
+    help="Exit 1 where there is a finding of this severity or a graver one.",
+)
+@click.option(
+    "--all", "show_all", is_flag=True, help="Print every liquidation and finding, not the first 40."
+)
+@cut_options
+def audit(
+    session: Session,
+    *,
+    account: str | None,
+    checks: tuple[str, ...],
+    fail_on: str,
+    show_all: bool,
+    replay: Replay,
+) -> int:
+    """Judge every liquidation, and compare what the venue asserted with what replay rebuilds.
+
+    Exits 1 where there are findings of severity error. Verdicts follow from rebuilt state only; what
+    could not be checked, and why, is listed.
+    """
+    from replay.audit import audit as run_audit
+    from replay.audit import select_checks
+    from replay.cli.account import check_account_is_known
+    from replay.store.source import events_to_fold
+
+    select_checks(checks)
+    with session.ledger() as ledger:
+        if account is not None:
+            check_account_is_known(session, ledger, account, replay)
+        events = Counted(events_to_fold(ledger, replay.cut, session.progress()), replay.cut)
+        report = run_audit(
+            events,
+            checks=checks,
+            account=account,
+            cut=replay.cut,
+            order=replay.order,
+            resolve=ledger.find_event,
+        )
+    folded = FoldCounts(report.events, events.count - report.events, events.clocks)
+    document = {**report.document(), "replay": replay.document(folded)}
+    session.emit(document, _words(report, replay.words(folded), None if show_all else LINES_SHOWN))
+    failed = report.has(Severity.ERROR) or (fail_on == "warning" and report.has(Severity.WARNING))
+    return ExitCode.NEGATIVE_VERDICT if failed else ExitCode.OK
+
+
+def _words(report: AuditReport, folded: str, most: int | None) -> str:
+    counts = Counter(finding.severity for finding in report.findings)
+    counted = ", ".join(_plural(counts[severity], severity.value) for severity in _SEVERITIES)
+    parts = [
+        f"after sequence {report.sequence}   ({folded}); {_plural(len(report.checks), 'check')}",
+        _liquidations(report.liquidations, most),
+        _findings(report.findings, most),
+    ]
+    if report.not_checked:
+        lines = [f"  {each.check}: {each.reason}" for each in report.not_checked]
+        parts.append("\n".join(["not checked", *lines]))
+    parts.append(f"Findings: {counted}.")
+    return "\n\n".join(filter(None, parts))
+
+
+def _liquidations(liquidations: Sequence[AuditedLiquidation], most: int | None) -> str:
+    if not liquidations:
+        return "no liquidations"
+    header = (
+        "sequence", "occurred at", "account", "scope", "closes", "notional", "residual", "ratio", "verdict",
+        "latency",
+    )  # fmt: skip
+    rows = [_liquidation(each) for each in liquidations[:most]]
+    exactly = sum(each.closes_exactly for each in liquidations)
+    verdicts = Counter(each.verdict for each in liquidations)
+    said = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
+    lines = [
+        f"{_plural(len(liquidations), 'liquidation')}: {exactly} close exactly; {said}",
+        table(header, rows, left=4, indent="  "),
+    ]
+    return "\n".join([*lines, *_more(len(liquidations), most)])
+
+
+def _liquidation(each: AuditedLiquidation) -> tuple[str, ...]:
+    latency = UNKNOWN if each.latency_seconds is None else f"{figure(each.latency_seconds)} s"
+    return (
+        str(each.sequence),
+        format_time(each.occurred_at)[:19] + "Z",
+        _shortened(each.account),
+        each.scope,
+        "exactly" if each.closes_exactly else "NOT",
+        figure(each.recorded_notional),
+        fixed(each.residual, RESIDUAL_SCALE),
+        percent(each.recorded_ratio),
+        each.verdict,
+        latency,
+    )
+
+
+def _findings(findings: Sequence[Finding], most: int | None) -> str:
+    sections = []
+    for severity in _SEVERITIES:
+        of_severity = [finding for finding in findings if finding.severity is severity]
+        if of_severity:
+            lines = [f"{severity.value}s" if severity is not Severity.INFO else "for information"]
+            lines += [_finding(finding) for finding in of_severity[:most]]
+            sections.append("\n".join([*lines, *_more(len(of_severity), most)]))
+    return "\n\n".join(sections)
+
+
+def _finding(finding: Finding) -> str:
+    where = UNKNOWN if finding.sequence is None else str(finding.sequence)
+    return f"  {where:<9} {finding.code}: {finding.message}"
+
+
+def _more(count: int, most: int | None) -> Iterable[str]:
+    if most is not None and count > most:
+        yield f"  … and {count - most:,} more: --all, or --json"
+
+
+def _plural(count: int, word: str) -> str:
+    if word == Severity.INFO:
+        return f"{count:,} for information"
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= 20 else f"{name[:12]}…{name[-6:]}"
