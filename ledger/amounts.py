@@ -117,11 +117,8 @@ def read_amount(text: str) -> Decimal:
         raise AmountError(f"{text!r} is not a number") from None
     if not value.is_finite() or not stripped.isascii() or "_" in stripped:
         raise AmountError(f"{text!r} is not a number")
-    if value and value.adjusted() > MAXIMUM_DIGITS:
-        raise AmountError(f"{text} has more than {MAXIMUM_DIGITS} significant digits")
-    if value and value.adjusted() < -MAXIMUM_SCALE:
-        raise AmountError(f"{text} has more than {MAXIMUM_SCALE} digits after the point")
-    return parse_amount(f"{value:f}")
+    _check_magnitude(value)
+    return parse_amount(f"{value:f}") if value else ZERO
 
 
 def is_normal(text: str) -> bool:
@@ -141,12 +138,21 @@ def format_amount(value: Decimal) -> str:
     """
     if not value.is_finite():
         raise AmountError(f"{value} is not a finite number")
+    _check_magnitude(value)
     text = format_exact(value)
     if not is_normal(text):
         raise AmountError(
             f"{text} is out of range: at most {MAXIMUM_DIGITS} digits, {MAXIMUM_SCALE} after the point"
         )
     return text
+
+
+def _check_magnitude(value: Decimal) -> None:
+    """Refuse by the exponent alone: written out, 1E+999999999 fills the memory."""
+    if value and value.adjusted() >= MAXIMUM_DIGITS:
+        raise AmountError(f"{value} has more than {MAXIMUM_DIGITS} significant digits")
+    if value and value.adjusted() < -MAXIMUM_SCALE:
+        raise AmountError(f"{value} has more than {MAXIMUM_SCALE} digits after the point")
 
 
 def format_exact(value: Decimal) -> str:

@@ -10,9 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import NoReturn, TypeAlias
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from ledger.errors import CanonicalFormError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 JsonValue: TypeAlias = "str | int | bool | list[JsonValue] | dict[str, JsonValue] | None"
 JsonObject: TypeAlias = dict[str, JsonValue]
@@ -55,11 +59,11 @@ def decode(data: bytes) -> JsonValue:
     except UnicodeDecodeError as error:
         raise CanonicalFormError(f"byte {error.start} is not UTF-8") from None
     except json.JSONDecodeError as error:
-        raise CanonicalFormError(
-            f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
-        ) from None
+        raise CanonicalFormError(f"not JSON: {error.msg} at character {error.pos + 1}") from None
     except RecursionError:
         raise CanonicalFormError(f"nested deeper than {MAXIMUM_DEPTH} levels") from None
+    except CanonicalFormError as error:
+        raise _with_place(text, error) from None
     # The decoder has refused floats, big integers and duplicate keys; what is left to find takes a
     # character beyond ASCII, an escape that stands for one, or very many brackets.
     if not data.isascii() or b"\\u" in data or data.count(b"{") + data.count(b"[") > MAXIMUM_DEPTH:
@@ -96,8 +100,7 @@ def leaf_hash(data: bytes) -> bytes:
 def _unique_keys(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
     result = dict(pairs)
     if len(result) != len(pairs):
-        keys = [key for key, _ in pairs]
-        duplicate = next(key for index, key in enumerate(keys) if key in keys[:index])
+        duplicate = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
         raise CanonicalFormError(f"the key {duplicate!r} occurs twice in one object")
     return result
 
@@ -123,6 +126,50 @@ _decoder = json.JSONDecoder(
     parse_constant=_refuse_float,
     parse_int=_read_integer,
 )
+
+
+class _Refused:
+    """Stands, while a place is looked for, where a hook of the decoder refused something."""
+
+    def __init__(self, error: CanonicalFormError) -> None:
+        self.error = error
+
+
+def _marking(hook: Callable[[Any], JsonValue]) -> Callable[[Any], Any]:
+    def mark(given: Any) -> Any:
+        try:
+            return hook(given)
+        except CanonicalFormError as error:
+            return _Refused(error)
+
+    return mark
+
+
+_marking_decoder = json.JSONDecoder(
+    object_pairs_hook=_marking(_unique_keys),
+    parse_float=_marking(_refuse_float),
+    parse_constant=_marking(_refuse_float),
+    parse_int=_marking(_read_integer),
+)
+
+
+def _with_place(text: str, error: CanonicalFormError) -> CanonicalFormError:
+    """Say where a hook of the decoder refused something: hooks are not told, so the text is read again."""
+    try:
+        unread: list[tuple[tuple[str, ...], Any]] = [((), _marking_decoder.decode(text))]
+    except (ValueError, RecursionError):  # not JSON either, further on
+        return error
+    while unread:
+        path, value = unread.pop()
+        if isinstance(value, _Refused):
+            return CanonicalFormError(
+                value.error.problem, place=_place(path), next_step=value.error.next_step
+            )
+        items = (
+            value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        )
+        unread += reversed([((*path, str(key)), item) for key, item in items])
+    return error
 
 
 def _check(value: JsonValue, path: tuple[str, ...]) -> None:

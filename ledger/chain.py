@@ -15,7 +15,7 @@ from ledger.canonical import JsonObject, JsonValue, decode_canonical, encode_tru
 from ledger.clock import format_time
 from ledger.errors import InvalidEventError, InvalidInputError, RecordUnreadableError
 from ledger.events.base import HexHash, Strict, Time
-from ledger.events.envelope import Draft, Event, PreparedEvent, prepare
+from ledger.events.envelope import Draft, Event, PreparedEvent, UnknownEvent, prepare
 from ledger.events.registry import PAYLOADS
 from ledger.merkle import MerkleFrontier
 
@@ -117,15 +117,18 @@ def parse_entry(canonical: bytes) -> Entry:
     value: JsonValue = decode_canonical(canonical)
     if not isinstance(value, dict) or value.keys() != {"event", "link"}:
         raise InvalidEventError("an entry holds exactly the keys event and link")
-    event = value["event"]
-    if not isinstance(event, dict):
-        raise InvalidEventError("event is not an object", place=("event",))
+    event, link_value = value["event"], value["link"]
+    if not isinstance(event, dict) or not isinstance(link_value, dict):
+        raise InvalidEventError("event and link are objects")
     try:
-        link = Link.model_validate(value["link"])
+        link = Link.model_validate(link_value)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         place = ".".join(("link", *map(str, problem["loc"])))
         raise InvalidEventError(problem["msg"], place=(place,)) from None
+    appended_at = format_time(link.appended_at)
+    if link_value["appended_at"] != appended_at:
+        raise InvalidEventError(f"not written as {appended_at}", place=("link.appended_at",))
     return Entry(event, link, event_bytes_of(canonical))
 
 
@@ -143,15 +146,30 @@ def check_event(entry: Entry) -> PreparedEvent:
         InvalidEventError: a field is missing, unknown, or not in its one canonical form.
     """
     draft = Draft.from_json(entry.event)
-    if draft.id is None:
-        raise InvalidEventError("the event has no id", place=("id",))
+    schema = entry.event.get("schema")
+    if draft.id is None or schema is None:
+        name = "id" if draft.id is None else "schema"
+        raise InvalidEventError(f"the event has no {name}", place=(name,))
     prepared = prepare(draft, draft.id)
-    found = entry.event_bytes
-    if prepared.event_bytes != found and entry.event.get("schema") == draft.data.schema_number:
-        raise InvalidEventError(
-            "a value is not in its canonical form", place=(_first_difference(found, prepared.event_bytes),)
-        )
+    if schema == draft.data.schema_number:
+        _check_same(entry.event_bytes, prepared.event_bytes)
     return prepared
+
+
+def check_unknown_event(entry: Entry) -> None:
+    """Hold an event whose payload this program does not know to the form that every event has.
+
+    Raises:
+        InvalidEventError: a field of the envelope is missing, unknown, or not in its one canonical form.
+    """
+    _check_same(entry.event_bytes, UnknownEvent.from_json(entry.event).event_bytes())
+
+
+def _check_same(found: bytes, wanted: bytes) -> None:
+    if found != wanted:
+        raise InvalidEventError(
+            "a value is not in its canonical form", place=(_first_difference(found, wanted),)
+        )
 
 
 def _first_difference(found: bytes, wanted: bytes) -> str:
@@ -201,7 +219,7 @@ def decode_event(canonical: bytes, event_hash: bytes | None = None) -> Event:
 def _sequence_in(canonical: bytes) -> int:
     _, _, tail = canonical.rpartition(b'"sequence":')
     digits = tail.split(b",", 1)[0]
-    return int(digits) if digits.isdigit() else -1
+    return int(digits) if digits.isdigit() and len(digits) < 20 else -1
 
 
 class ChainVerifier:
@@ -260,7 +278,7 @@ class ChainVerifier:
             failures.append(Failure(sequence, "well_formed", "a canonical event", str(error)))
         if entry is not None:
             failures += self._check_entry(sequence, entry)
-            failures += self._check_prev(sequence, entry.link.prev) if follows else []
+            failures += self._check_prev(sequence, entry.link) if follows else []
         else:
             failures += self._settle_suspect()
         self.events += 1
@@ -290,16 +308,18 @@ class ChainVerifier:
     def _checked(self, entry: Entry) -> PreparedEvent | None:
         if is_known(entry.event):
             return check_event(entry)
-        name = str(entry.event.get("type"))
+        check_unknown_event(entry)
+        name = str(entry.event["type"])
         self.unknown_types[name] = self.unknown_types.get(name, 0) + 1
         return None
 
-    def _check_prev(self, sequence: int, prev: str) -> list[Failure]:
-        actual = self.head.hex()
+    def _check_prev(self, sequence: int, link: Link) -> list[Failure]:
+        actual, prev = self.head.hex(), link.prev
         if prev == actual:
             return self._settle_suspect()
-        if sequence == 0:
-            return [Failure(0, "link", actual, prev)]
+        if self._suspect is None and (sequence == 0 or link.sequence > sequence):
+            # Nothing stands before, or what should stand here is gone and a later entry moved up.
+            return [Failure(sequence, "link", actual, prev)]
         if self._suspect is not None:  # wrong on both sides: the entry between them is the one that changed
             self._suspect = None
             return [Failure(sequence - 1, "link", f"{prev} (the prev of {sequence})", actual)]
@@ -324,10 +344,17 @@ class ChainVerifier:
                 Failure(sequence, "time_order", f"{earliest} or later", format_time(link.appended_at))
             )
         self._appended_at = link.appended_at
-        if sequence == 0:
-            data = entry.event.get("data")
-            form = data.get("format") if isinstance(data, dict) else None
-            found = f"{entry.event.get('type')} of format {form}"
-            if found != f"LedgerOpened of format {FORMAT}":
-                failures.append(Failure(0, "opening", f"LedgerOpened of format {FORMAT}", found))
-        return failures
+        return failures + self._check_opening(sequence, entry)
+
+    def _check_opening(self, sequence: int, entry: Entry) -> list[Failure]:
+        event_type = entry.event.get("type")
+        if sequence > 0:
+            wrong = event_type == "LedgerOpened"
+            return (
+                [Failure(sequence, "opening", "LedgerOpened at sequence 0 only", "another")] if wrong else []
+            )
+        data = entry.event.get("data")
+        form, name = (data.get("format"), data.get("ledger")) if isinstance(data, dict) else (None, None)
+        expected = f"LedgerOpened of {entry.link.ledger}, format {FORMAT}"
+        found = f"{event_type} of {name}, format {form}"
+        return [Failure(0, "opening", expected, found)] if found != expected else []

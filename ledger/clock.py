@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Protocol
 
 from ledger.errors import InvalidInputError
 
 TIME_FORM = "YYYY-MM-DDTHH:MM:SS.ffffffZ"
+
+# What datetime.fromisoformat takes differs between Python versions, and it cuts off what it cannot hold.
+_ISO = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,]([0-9]+))?)?"
+    r"(?:Z|[+-][0-9]{2}:?[0-9]{2})?",
+    re.ASCII,
+)
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
 class Clock(Protocol):
@@ -40,13 +49,13 @@ def format_time(time: datetime) -> str:
     """Return a time in the ledger's one form, ``YYYY-MM-DDTHH:MM:SS.ffffffZ``.
 
     Raises:
-        InvalidInputError: the time has no zone.
+        InvalidInputError: the time has no zone, or lies outside the years 1 to 9999 in UTC.
     """
-    if time.tzinfo is None:
+    if time.utcoffset() is None:
         raise InvalidInputError(
             f"{time.isoformat()} has no zone", next_step="give the time with its zone, for example …Z for UTC"
         )
-    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return _in_utc(time).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def parse_time(text: str) -> datetime:
@@ -55,21 +64,28 @@ def parse_time(text: str) -> datetime:
     Raises:
         InvalidInputError: not a time, no zone, or finer than a microsecond.
     """
+    form = _ISO.fullmatch(text)
+    if form is None and _DAY.fullmatch(text) is None:
+        raise InvalidInputError(f"{text!r} is not a time", next_step=f"write it as {TIME_FORM}")
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
         raise InvalidInputError(f"{text!r} is not a time", next_step=f"write it as {TIME_FORM}") from None
+    if form is None:
+        raise InvalidInputError(f"{text!r} is a day, not a time", next_step=f"write it as {text}T00:00:00Z")
     if time.tzinfo is None:
         raise InvalidInputError(
             f"the time {text!r} has no zone", next_step=f"add the zone, for example {text}Z or {text}+00:00"
         )
-    fraction = text.partition(".")[2]
-    digits = len(fraction) - len(fraction.lstrip("0123456789"))
-    if digits > 6:
+    if len(form[1] or "") > 6:
         raise InvalidInputError(
             f"the time {text!r} is finer than a microsecond", next_step=f"write it as {TIME_FORM}"
         )
+    return _in_utc(time)
+
+
+def _in_utc(time: datetime) -> datetime:
     try:
         return time.astimezone(UTC)
     except OverflowError:
-        raise InvalidInputError(f"the time {text!r} is outside the years 1 to 9999") from None
+        raise InvalidInputError(f"the time {time.isoformat()} is outside the years 1 to 9999") from None

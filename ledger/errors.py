@@ -7,8 +7,16 @@ reacts to an error reads its fields and never its message.
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
 from typing import ClassVar
+
+# Line breaks and terminal sequences.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return match.group().encode("unicode_escape").decode()
 
 
 class ExitCode(IntEnum):
@@ -53,6 +61,7 @@ class InvalidInputError(LedgerError, ValueError):
     exit_code = ExitCode.USAGE
 
     def __init__(self, problem: str, *, place: tuple[str, ...] = (), next_step: str | None = None) -> None:
+        place = tuple(_CONTROL.sub(_escaped, part) for part in place)  # a field's name may be anything
         where = ", ".join(place)
         super().__init__(f"{where}: {problem}" if where else problem, next_step=next_step)
         self.problem = problem

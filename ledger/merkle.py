@@ -90,10 +90,12 @@ def verify_consistency(
 
     A tree without leaves is consistent with every tree, by an empty proof.
     """
-    if not 0 <= old_size <= new_size or not _are_hashes(old_root, new_root, *proof):
+    if not 0 <= old_size <= new_size or (old_size == 0 and old_root != EMPTY_ROOT):
         return False
     if old_size == new_size:
         return not proof and old_root == new_root
+    if not _are_hashes(old_root, new_root, *proof):
+        return False
     if old_size == 0:
         return not proof
     path = list(proof) if old_size & (old_size - 1) else [old_root, *proof]

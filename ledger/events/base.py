@@ -15,9 +15,11 @@ from ledger.clock import format_time, parse_time
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9._:/-]{1,128}", re.ASCII)
 _FIELD_NAME = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _MAXIMUM_TEXT_LENGTH = 4000
+_MAXIMUM_DATA_DEPTH = 32  # the whole entry has to stay within ledger.canonical.MAXIMUM_DEPTH
 
 
 class Strict(BaseModel):
@@ -77,7 +79,7 @@ def _time(value: object) -> datetime:
 def _uuid(value: object) -> UUID:
     if isinstance(value, UUID):
         return value
-    if isinstance(value, str) and len(value) == 36:  # the hyphenated form of RFC 9562
+    if isinstance(value, str) and _UUID.fullmatch(value):  # UUID() itself takes stray hyphens, _ and braces
         return UUID(value)
     raise ValueError("a UUID such as 6f1c1d3e-0f4b-4f3e-9d55-0d3a3b0f6a11 is wanted")
 
@@ -97,19 +99,21 @@ def _plain_text(value: str) -> str:
     return value
 
 
-def _json_data(value: object) -> object:
-    """Hold a free value to the event profile: no null, no numbers, plain text, field names."""
+def _within_profile(value: object, depth: int) -> object:
+    """Hold a free value to the event profile: no null, no numbers, plain text, field names, not too deep."""
+    if isinstance(value, list | dict) and depth > _MAXIMUM_DATA_DEPTH:
+        raise ValueError(f"nested deeper than {_MAXIMUM_DATA_DEPTH} levels")
     if isinstance(value, str):
         return _plain_text(value)
     if isinstance(value, bool):
         return value
     if isinstance(value, list):
-        return [_json_data(item) for item in value]
+        return [_within_profile(item, depth + 1) for item in value]
     if isinstance(value, dict):
         for key in value:
             if not isinstance(key, str) or _IDENTIFIER.fullmatch(key) is None:
                 raise ValueError(f"{key!r} is not a field name")
-        return {key: _json_data(item) for key, item in value.items() if item is not None}
+        return {key: _within_profile(item, depth + 1) for key, item in value.items() if item is not None}
     raise ValueError(
         f"{value!r}: only strings, booleans, arrays and objects have a place here; numbers are strings"
     )
@@ -148,5 +152,5 @@ Time = Annotated[datetime, BeforeValidator(_time), PlainSerializer(format_time, 
 EventId = Annotated[UUID, BeforeValidator(_uuid), PlainSerializer(str, return_type=str)]
 """The UUID of an event, lowercase in JSON."""
 
-JsonData = Annotated[dict[str, Any], BeforeValidator(_json_data)]
+JsonData = Annotated[dict[str, Any], BeforeValidator(lambda value: _within_profile(value, 1))]
 """A free JSON object within the event profile."""

@@ -9,19 +9,21 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 from uuid import UUID
 
 from pydantic import AfterValidator, Field, ValidationError
 
 from ledger.canonical import JsonObject, JsonValue, decode, encode_trusted
 from ledger.errors import InvalidEventError, InvalidInputError
-from ledger.events.base import EventId, Payload, Reference, Strict, Time
+from ledger.events.base import EventId, JsonData, Payload, Reference, Strict, Time
 from ledger.events.registry import PAYLOADS
 from ledger.events.upcast import upcast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+    from pydantic.fields import FieldInfo
 
 LARGEST_EVENT_BYTES = 65_000
 CATALOGUE_HINT = "docs/reference/events.md lists every type and its fields"
@@ -65,7 +67,17 @@ class Source(Strict):
     inferred: bool | None = None
 
 
-class Draft(Strict):
+class _Envelope(Strict):
+    occurred_at: Time
+    received_at: Time | None = None
+    processed_at: Time | None = None
+    actor: Reference | None = None
+    causation: EventId | None = None
+    correlation: Reference | None = None
+    source: Source | None = None
+
+
+class Draft(_Envelope):
     """An event before the ledger takes it.
 
     Attributes:
@@ -77,14 +89,7 @@ class Draft(Strict):
     """
 
     data: Payload
-    occurred_at: Time
     id: EventId | None = None
-    received_at: Time | None = None
-    processed_at: Time | None = None
-    actor: Reference | None = None
-    causation: EventId | None = None
-    correlation: Reference | None = None
-    source: Source | None = None
 
     @property
     def type(self) -> str:
@@ -117,13 +122,38 @@ class Draft(Strict):
             )
         newest = upcast(payload_type.__name__, schema, without_null(data), payload_type.schema_number)
         try:
-            payload = payload_type.model_validate(newest)
+            payload = payload_type.model_validate(newest, by_alias=True, by_name=False)
         except ValidationError as error:
             raise _invalid(error, payload_type, "data") from None
         try:
             return cls.model_validate({**given, "data": payload})
         except ValidationError as error:
             raise _invalid(error, cls, "") from None
+
+
+class UnknownEvent(_Envelope):
+    """An event of a type or schema number not known here; its data is held to the profile."""
+
+    data: JsonData
+    id: EventId
+    schema_number: Annotated[int, Field(alias="schema", ge=1, lt=2**53)]
+    type: Reference
+
+    @classmethod
+    def from_json(cls, value: JsonObject) -> UnknownEvent:
+        """Check an event's envelope and profile.
+
+        Raises:
+            InvalidEventError: a field of the envelope is missing, unknown or out of form; names it.
+        """
+        try:
+            return cls.model_validate(value, by_alias=True, by_name=False)
+        except ValidationError as error:
+            raise _invalid(error, cls, "") from None
+
+    def event_bytes(self) -> bytes:
+        """Return the canonical bytes of the ``event`` object."""
+        return encode_trusted(self.model_dump(mode="json", exclude_none=True, by_alias=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +216,8 @@ def prepare(draft: Draft, event_id: UUID) -> PreparedEvent:
         InvalidEventError: the event is larger than 65,000 bytes.
     """
     event: JsonObject = draft.model_dump(mode="json", exclude_none=True, exclude=_NOT_DUMPED)
+    if not event.get("source", True):
+        del event["source"]  # nothing is known of it
     event["data"] = draft.data.json_value()
     event["id"] = str(event_id)
     event["schema"] = draft.data.schema_number
@@ -268,9 +300,12 @@ def _nearest(name: str, known: Iterable[str]) -> str:
 
 
 def _invalid(error: ValidationError, model: type[Strict], prefix: str) -> InvalidEventError:
-    """Turn pydantic's report into one error that names the first field and says how many more there are."""
+    """Turn pydantic's report into one error that names a field and says how many more there are.
+
+    An unknown field is named before a missing one: the one is mostly the other, misspelt.
+    """
     problems = error.errors(include_url=False)
-    first = problems[0]
+    first = min(problems, key=lambda problem: problem["type"] != "extra_forbidden")
     path = ".".join(str(part) for part in (prefix, *first["loc"]) if part != "")
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return InvalidEventError(
@@ -281,7 +316,8 @@ def _invalid(error: ValidationError, model: type[Strict], prefix: str) -> Invali
 def _problem(problem: Any, model: type[Strict]) -> str:
     kind = problem["type"]
     if kind == "extra_forbidden":
-        return f"there is no such field{_nearest(str(problem['loc'][-1]), model.model_fields)}"
+        *outer, name = problem["loc"]
+        return f"there is no such field{_nearest(str(name), _field_names(model, outer))}"
     if kind == "missing":
         return "the field is missing"
     if kind == "value_error":
@@ -290,3 +326,23 @@ def _problem(problem: Any, model: type[Strict]) -> str:
     given = problem.get("input")
     message = problem["msg"][0].lower() + problem["msg"][1:]
     return f"{given!r}: {message}" if isinstance(given, str | int | float | bool) else str(message)
+
+
+def _field_names(model: type[Strict], path: Iterable[str | int]) -> list[str]:
+    """Return the fields, by the names they have in JSON, of the part of a model that a path leads to."""
+    for step in path:
+        field = _fields(model).get(str(step))
+        model = next(_models_in(field.annotation), model) if field is not None else model
+    return list(_fields(model))
+
+
+def _fields(model: type[Strict]) -> dict[str, FieldInfo]:
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def _models_in(annotation: Any) -> Iterator[type[Strict]]:
+    """Yield the models that an annotation names, for example ``list[MarginTier] | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, Strict):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)

@@ -150,17 +150,17 @@ def recorded_sequences(cursor: psycopg.Cursor[Any], batch: Sequence[PreparedEven
     Raises:
         ConflictingEventError: an id is recorded with other content.
     """
-    given = {event.id: event for event in batch}
     rows = cursor.execute(
-        "SELECT id, sequence, canonical FROM events WHERE id = ANY(%s)", [list(given)]
+        "SELECT id, sequence, canonical FROM events WHERE id = ANY(%s)", [[event.id for event in batch]]
     ).fetchall()
-    recorded: dict[UUID, int] = {}
-    for event_id, sequence, canonical in rows:
-        differing = differing_fields(event_bytes_of(canonical), given[event_id].event_bytes)
-        if differing:
-            raise ConflictingEventError(str(event_id), sequence, differing)
-        recorded[event_id] = sequence
-    return recorded
+    recorded = {event_id: (sequence, event_bytes_of(canonical)) for event_id, sequence, canonical in rows}
+    for event in batch:  # an id may stand twice in a batch, and each has to agree
+        if event.id in recorded:
+            sequence, event_bytes = recorded[event.id]
+            differing = differing_fields(event_bytes, event.event_bytes)
+            if differing:
+                raise ConflictingEventError(str(event.id), sequence, differing)
+    return {event_id: sequence for event_id, (sequence, _) in recorded.items()}
 
 
 def _unrecorded(batch: Sequence[PreparedEvent], recorded: dict[UUID, int]) -> list[PreparedEvent]:

@@ -123,7 +123,7 @@ def position_mode_set(state: VenueState, event: Event, data: PositionModeSet) ->
     else:
         settings = booking.profile.settings.get(data.instrument, InstrumentSettings())
         booking.set_for(data.instrument, replace(settings, position_mode=data.position_mode))
-    for instrument, side in booking.positions:
+    for instrument, side in sorted(booking.positions):
         if (side == "both") == (booking.position_mode(instrument) == "hedge"):
             booking.doubt(
                 event.sequence,

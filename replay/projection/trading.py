@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from replay.projection.booking import Booking, record_anomaly
@@ -121,7 +122,7 @@ def instrument_settled(state: VenueState, event: Event, data: InstrumentSettled)
     for account in _holders(state, data.instrument):
         booking = Booking(state, account)
         try:
-            for key, position in list(booking.positions.items()):
+            for key, position in sorted(booking.positions.items(), key=itemgetter(0)):
                 if key[0] == data.instrument:
                     if position.quantity:
                         booking.trade("settlement", instrument, key[1], -position.quantity, data.price)
@@ -172,11 +173,12 @@ def _trade(
 
 
 def _holders(state: VenueState, instrument: str) -> list[str]:
-    return [
+    """Return who holds an instrument, in an order that does not depend on how the state came about."""
+    return sorted(
         account.account
         for account in state.accounts.values()
         if any(key[0] == instrument for key in account.positions)
-    ]
+    )
 
 
 def _same_value(before: Instrument, listed: Instrument) -> bool:

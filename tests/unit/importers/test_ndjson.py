@@ -77,7 +77,7 @@ def test_standard_input_is_a_file_without_name(monkeypatch: pytest.MonkeyPatch) 
     [
         ("{", None, "not JSON"),
         ("[]", None, "an event is a JSON object"),
-        (line(data={**DEPOSIT["data"], "amount": 10.5}), None, "is a float"),
+        (line(data={**DEPOSIT["data"], "amount": 10.5}), "data.amount", "is a float"),
         (line(data={**DEPOSIT["data"], "amount": 10}), "data.amount", "in quotes"),
         (line(data={**DEPOSIT["data"], "amount": "-1"}), "data.amount", "not above zero"),
         (line(data={**DEPOSIT["data"], "amount": "1e3"}), "data.amount", "plain decimal"),
