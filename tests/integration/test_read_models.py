@@ -15,7 +15,7 @@ from replay.margin import evaluate
 from replay.store import catch_up as catch_up_module
 from replay.store.catch_up import catch_up, rebuild
 from replay.store.check import check
-from replay.store.progress import progress_of, reading
+from replay.store.progress import progress_of, reading, writing
 from replay.store.schema import LIVE, SETS, SHADOW
 from tests.support.ledgers import open_ledger, seeded_venue
 
@@ -206,7 +206,6 @@ def test_a_catch_up_that_waited_for_a_swap_writes_to_what_was_swapped_in(
 def test_a_rebuild_takes_in_what_a_catch_up_took_in_meanwhile(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    writing = catch_up_module.writing
 
     def overtaken(ledger: Ledger) -> AbstractContextManager[Connection]:
         monkeypatch.setattr(catch_up_module, "writing", writing)
