@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from importlib.resources import files as package_files
 from typing import TYPE_CHECKING, Any
@@ -171,7 +171,7 @@ class _ExportedChain:
         self.head = ZERO_HASH
         self.tree = MerkleFrontier()
 
-    def take(self, sequence: int, link: Link, prev: bytes, entry_hash: bytes) -> None:
+    def take(self, sequence: int, link: Link, entry_hash: bytes) -> None:
         """Take the next entry, or raise where it is not the next one."""
         if sequence != self.tree.size or link.sequence != sequence or link.ledger != self.origin:
             raise IntegrityError(
@@ -179,7 +179,7 @@ class _ExportedChain:
                 f"sequence {self.tree.size} of {self.origin} comes next",
                 next_step="ledger verify",
             )
-        if prev != self.head:
+        if link.prev != self.head.hex():
             raise ChainBrokenError(sequence - 1, link.prev, self.head.hex())
         self.head = entry_hash
         self.tree.append(entry_hash)
@@ -204,19 +204,20 @@ def _write_events(
 ) -> None:
     """Stream the events up to ``last`` into the file and the tables."""
     progress.start(last + 1, "exporting")
-    for sequence, canonical, stored_hash in read_entries(connection, EventQuery(to_sequence=last)):
-        actual = leaf_hash(canonical)
-        if actual != stored_hash:
-            raise ChainBrokenError(sequence, stored_hash.hex(), actual.hex())
-        try:
-            link = parse_entry(canonical).link
-        except InvalidInputError as error:
-            raise RecordUnreadableError(sequence, str(error)) from None
-        chain.take(sequence, link, bytes.fromhex(link.prev), actual)
-        if tables:
-            feed(tables, decode_event(canonical, actual))
-        file.write(canonical + b"\n")
-        progress.advance(1)
+    with closing(read_entries(connection, EventQuery(to_sequence=last))) as entries:
+        for sequence, canonical, stored_hash in entries:
+            actual = leaf_hash(canonical)
+            if actual != stored_hash:
+                raise ChainBrokenError(sequence, stored_hash.hex(), actual.hex())
+            try:
+                link = parse_entry(canonical).link
+            except InvalidInputError as error:
+                raise RecordUnreadableError(sequence, str(error)) from None
+            chain.take(sequence, link, actual)
+            if tables:
+                feed(tables, decode_event(canonical, actual))
+            file.write(canonical + b"\n")
+            progress.advance(1)
     progress.finish()
     if chain.tree.size != last + 1:
         raise IntegrityError(
