@@ -389,8 +389,27 @@ def tamper(ledger: Ledger, statement: str) -> None:
             "broken at sequence 5",
         ),
         ("DELETE FROM events WHERE sequence = 5", IntegrityError, "sequence 6 says sequence 6"),
+        (
+            "DELETE FROM events WHERE sequence = 20",
+            IntegrityError,
+            "head is at sequence 20, but its last event at 19",
+        ),
+        (
+            "UPDATE events SET canonical = convert_to("
+            "replace(convert_from(canonical, 'UTF8'), '20.25', '21.25'), 'UTF8') WHERE sequence = 20",
+            ChainBrokenError,
+            "broken at sequence 20",
+        ),
         ("DELETE FROM events WHERE sequence = 0", IntegrityError, "sequence 1 says sequence 1"),
-        ("UPDATE events SET sequence = 100 WHERE sequence = 5", IntegrityError, "sequence 5 of"),
+        ("UPDATE events SET sequence = 21 WHERE sequence = 5", IntegrityError, "its last event at 21"),
+        ("UPDATE events SET sequence = 30 WHERE sequence = 20", IntegrityError, "its last event at 30"),
+        (
+            "UPDATE events SET sequence = 30 WHERE sequence = 20; "
+            "UPDATE events SET sequence = 20 WHERE sequence = 19; "
+            "UPDATE events SET sequence = 19 WHERE sequence = 30",
+            IntegrityError,
+            "sequence 19 says sequence 20",
+        ),
         (r"UPDATE events SET canonical = '\x7b7d' WHERE sequence = 5", RecordUnreadableError, "sequence 5"),
     ],
 )
