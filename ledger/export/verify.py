@@ -38,7 +38,7 @@ NOT_CHECKED = [
     "where the log comes from: the bundle carries no signature",
     "whether the events are true and none is missing, and that no id occurs twice",
     "the fields of each type of event (ledger check-bundle checks them)",
-    "whether the tables follow from the events (only their hashes are checked)",
+    "what tables and other files say (only their hashes are checked)",
 ]
 NOT_COMPARED = "whether this is the log, and all of it: give --expect-root with a root obtained elsewhere"
 
