@@ -81,7 +81,7 @@ def unknown_account(account: str, known: Iterable[str]) -> NotFoundError:
 
 
 def _words(record: Account, margin: AccountMargin, folded: str) -> str:
-    from replay.cli.text import amounts, figure, percent
+    from replay.cli.text import amounts, figure, moment, percent
 
     currency = margin.valuation_currency
     profile = record.profile
@@ -104,7 +104,7 @@ def _words(record: Account, margin: AccountMargin, folded: str) -> str:
     lines = [
         f"{margin.account}   {profile.kind.replace('_', ' ')}, {profile.margin_mode} margin, {mode}"
         f"{', closed' if profile.closed else ''}",
-        f"after sequence {margin.sequence}, {format_time(margin.at)}   ({folded})",
+        f"after sequence {margin.sequence}, {moment(margin.at)}   ({folded})",
         "",
         f"  state                {STATES[margin.state]}",
         *(f"  {name:<19}  {value}" for name, value in rows),

@@ -9,6 +9,7 @@ import click
 from ledger.cli.common import Session, ledger_command
 from ledger.clock import format_time
 from ledger.errors import ExitCode, InvalidInputError
+from replay.cli.text import moment
 
 if TYPE_CHECKING:
     from replay.store.check import CheckReport
@@ -73,7 +74,7 @@ def _progress_document(mode: str, progress: StoredProgress) -> dict[str, Any]:
 
 
 def _where(progress: StoredProgress) -> str:
-    return f"They hold after sequence {progress.processed_sequence}, {format_time(progress.state_time)}."
+    return f"They hold after sequence {progress.processed_sequence}, {moment(progress.state_time)}."
 
 
 def _check_document(report: CheckReport) -> dict[str, Any]:

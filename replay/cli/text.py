@@ -6,9 +6,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ledger.amounts import MAXIMUM_SCALE, Rounding, exact, format_exact, round_to
+from ledger.clock import format_time
+from replay.state.venue_state import BEGINNING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
 UNKNOWN = "–"
 _HUNDRED = Decimal(100)
@@ -46,6 +49,11 @@ def price(value: Decimal | None) -> str:
 def amounts(by_asset: Mapping[str, Decimal]) -> str:
     """Return amounts by asset on one line."""
     return ", ".join(f"{figure(by_asset[asset])} {asset}" for asset in sorted(by_asset)) or "nothing"
+
+
+def moment(at: datetime) -> str:
+    """Return the time of a state; before the first event of the venue there is none."""
+    return "before anything happened at the venue" if at == BEGINNING else format_time(at)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1, indent: str = "") -> str:

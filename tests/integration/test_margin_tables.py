@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ledger.amounts import format_exact
 from ledger.export.bundle import export_bundle
 from ledger.export.check import check_bundle
 from ledger.export.tables import csv_text
@@ -50,7 +51,7 @@ def test_every_account_and_position_stands_in_the_bundle_as_the_fold_has_it(
         assert margin.equity is not None
         assert Decimal(row["equity"]) == margin.equity
         assert row["state"] == margin.state
-        assert row["wallet_balance"] == f"USDT={margin.wallet_balance['USDT']:f}"
+        assert row["wallet_balance"] == f"USDT={format_exact(margin.wallet_balance['USDT'])}"
         assert [Decimal(each["quantity"]) for each in positions if each["account"] == name] == [
             each.quantity for each in margin.positions
         ]

@@ -1,0 +1,110 @@
+"""``replay venue``."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import click
+
+from ledger.amounts import parse_amount
+from ledger.cli.common import Session, ledger_command
+from ledger.errors import AmountError, ExitCode
+from replay.cli.cuts import Replay, cut_options
+from replay.cli.text import amounts, figure, moment, percent, table
+
+if TYPE_CHECKING:
+    from replay.solvency import VenueReport
+
+NOTES_SHOWN = 20
+VERDICTS = {
+    True: "SOLVENT: every asset that is owed is covered by a fresh attestation",
+    False: "NOT SOLVENT: what is attested and fresh does not cover what is owed",
+    None: "unknown: what is missing for a verdict is in the notes",
+}
+
+
+class Seconds(click.ParamType[Decimal]):
+    """A duration in seconds, not below zero."""
+
+    name = "seconds"
+
+    def convert(
+        self, value: str | Decimal, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Decimal:
+        """Read the number or fail as a usage error."""
+        if isinstance(value, Decimal):
+            return value
+        try:
+            seconds = parse_amount(value)
+        except AmountError as error:
+            self.fail(error.message, param, ctx)
+        if seconds < 0:
+            self.fail(f"{value} is below zero", param, ctx)
+        return seconds
+
+
+@ledger_command("venue")
+@click.option(
+    "--max-age",
+    "maximum_age_seconds",
+    type=Seconds(),
+    metavar="SECONDS",
+    help="How old an attestation of reserves may be to count (default: 86400, a day).",
+)
+@cut_options
+def venue(session: Session, *, maximum_age_seconds: Decimal | None, replay: Replay) -> int:
+    """Add up the venue: what it owes, what is attested to cover it, the insurance fund, who owes it.
+
+    Exits 1 where liabilities are not covered; where that cannot be known it says so and exits 0.
+    """
+    from replay.solvency import DEFAULT_MAXIMUM_AGE_SECONDS, venue_report
+
+    with session.ledger() as ledger:
+        result = replay.fold(session, ledger)
+    age = DEFAULT_MAXIMUM_AGE_SECONDS if maximum_age_seconds is None else maximum_age_seconds
+    report = venue_report(result.state, maximum_age_seconds=age)
+    document = {**report.document(), "replay": replay.document(result)}
+    session.emit(document, words(report, result.state.origin, replay.words(result)))
+    return ExitCode.NEGATIVE_VERDICT if report.solvent is False else ExitCode.OK
+
+
+def words(report: VenueReport, origin: str, folded: str) -> str:
+    """Return the report for a person."""
+    kinds = ", ".join(
+        f"{count:,} {kind.replace('_', ' ')}" for kind, count in sorted(report.accounts_by_kind.items())
+    )
+    owing = report.negative_equity
+    lines = [
+        f"{origin}   {report.accounts:,} accounts ({kinds})",
+        f"after sequence {report.sequence}, {moment(report.at)}   ({folded})",
+        "",
+        _assets(report),
+        "",
+        f"  insurance fund   {amounts(report.insurance_fund)}",
+        f"  negative equity  {len(owing.by_account):,} accounts owe {amounts(owing.amounts)}",
+        f"  solvent          {VERDICTS[report.solvent]}",
+    ]
+    if report.notes:
+        lines += ["", "notes", *(f"  {note.message}" for note in report.notes[:NOTES_SHOWN])]
+        more = len(report.notes) - NOTES_SHOWN
+        lines += [f"  … and {more:,} more: --json"] if more > 0 else []
+    lines += ["", "Figures are rounded for reading; --json gives them exactly."]
+    return "\n".join(lines)
+
+
+def _assets(report: VenueReport) -> str:
+    assets = sorted({*report.liabilities, *report.reserves})
+    if not assets:
+        return "  nothing is owed and nothing is attested"
+    rows = [
+        (
+            asset,
+            figure(report.liabilities.get(asset)),
+            figure(report.reserves.get(asset)),
+            percent(report.reserve_ratio.get(asset)),
+            "not all known" if asset in report.undetermined else "",
+        )
+        for asset in assets
+    ]
+    return table(("asset", "liabilities", "reserves", "reserve ratio", ""), rows, indent="  ")
