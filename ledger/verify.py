@@ -8,13 +8,16 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Table, func, select
 
 from ledger.canonical import leaf_hash
 from ledger.chain import ChainVerifier, Entry, Failure
 from ledger.clock import format_time
+from ledger.errors import LedgerNotInitialisedError
 from ledger.events.envelope import subjects_of
 from ledger.progress import SILENT, Progress
+from ledger.store.database import make_engine, reading
+from ledger.store.migrate import check_revision
 from ledger.store.schema import event_subjects, events, ledger_head
 
 if TYPE_CHECKING:
@@ -91,30 +94,59 @@ class VerifyReport:
 
 
 def verify_ledger(ledger: Ledger, progress: Progress = SILENT) -> VerifyReport:
-    """Check every event of a ledger and everything the database derives from it.
+    """Check every event of an open ledger; see :func:`verify_database`."""
+    with ledger.reading() as connection:
+        return _verify(connection, progress)
+
+
+def verify_database(database_url: str, progress: Progress = SILENT) -> VerifyReport:
+    """Check every event of the ledger in a database and everything the database derives from it.
 
     Beyond the checks of :class:`~ledger.chain.ChainVerifier`: ``hash`` (the stored hash is that of
     the bytes), ``columns`` (id, type, times, writer), ``subjects`` (the index), ``head`` (the head row).
-    All reads see the same moment.
+    All reads see the same moment. The ledger need not be in a state in which it could be opened.
+
+    Raises:
+        DatabaseUnavailableError: the database cannot be reached.
+        SchemaMismatchError: its tables are missing, older or newer than this program.
+        LedgerNotInitialisedError: there are tables, but no ledger was opened.
     """
-    chain = ChainVerifier(ledger.origin)
-    report = VerifyReport(ledger.origin)
+    engine = make_engine(database_url)
+    with reading(engine) as connection:
+        check_revision(connection)
+        return _verify(connection, progress)
+
+
+def _verify(connection: Connection, progress: Progress) -> VerifyReport:
+    head = connection.execute(
+        select(
+            ledger_head.c.origin,
+            ledger_head.c.sequence,
+            ledger_head.c.hash,
+            _as_text("appended_at", ledger_head),
+        )
+    ).first()
+    total = connection.execute(select(func.count()).select_from(events)).scalar_one()
+    if head is None and total == 0:
+        raise LedgerNotInitialisedError(
+            "there are tables in this database, but no ledger", next_step="ledger init --origin NAME"
+        )
+    chain = ChainVerifier()
+    report = VerifyReport(head.origin if head is not None else "")
     report.checks = dict.fromkeys((*ChainVerifier.CHECKS, "hash", "columns", "subjects", "head"), True)
-    with ledger.reading() as connection:
-        total = connection.execute(select(func.count()).select_from(events)).scalar_one()
-        head = connection.execute(select(ledger_head)).first()
-        progress.start(total, "verifying")
-        subjects = _SubjectReader(connection)
-        last_sequence = -1
-        for row in _rows(connection):
-            failures, entry, _ = chain.take(row.sequence, row.canonical)
-            report.add(failures + _check_row(row, entry) + subjects.check(row.sequence, entry))
-            last_sequence = row.sequence
-            progress.advance(1)
-        report.add(subjects.finish())
-        report.add(chain.finish(head.hash if head is not None and head.sequence == last_sequence else None))
-        report.add(_check_head(head, last_sequence, chain.head))
-        progress.finish()
+    progress.start(total, "verifying")
+    subjects = _SubjectReader(connection)
+    last_sequence, last_appended_at = -1, None
+    for row in _rows(connection):
+        failures, entry, _ = chain.take(row.sequence, row.canonical)
+        report.add(failures + _check_row(row, entry) + subjects.check(row.sequence, entry))
+        last_sequence, last_appended_at = row.sequence, row.appended_at
+        progress.advance(1)
+    report.add(subjects.finish())
+    report.add(chain.finish(head.hash if head is not None and head.sequence == last_sequence else None))
+    report.add(_check_head(head, chain, last_sequence, last_appended_at))
+    progress.finish()
+    report.origin = chain.origin or report.origin
     report.events, report.head_sequence, report.head_hash = chain.events, last_sequence, chain.head
     report.root_hash = chain.tree.root()
     report.failures.sort(key=lambda failure: -1 if failure.sequence is None else failure.sequence)
@@ -126,9 +158,26 @@ def verify_ledger(ledger: Ledger, progress: Progress = SILENT) -> VerifyReport:
     return report
 
 
+def _as_text(name: str, table: Table) -> Any:
+    """A time as text, made by the server: Postgres holds times that Python cannot, such as infinity."""
+    in_utc = func.timezone("UTC", table.c[name])
+    return func.coalesce(func.to_char(in_utc, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z" AD'), "no time").label(name)
+
+
 def _rows(connection: Connection) -> Iterator[Any]:
+    # NULL where a column's constraint was taken away reads as empty, so that it is told and not tripped over.
+    query = select(
+        events.c.sequence,
+        events.c.id,
+        events.c.type,
+        _as_text("occurred_at", events),
+        _as_text("appended_at", events),
+        events.c.writer,
+        func.coalesce(events.c.canonical, b"").label("canonical"),
+        func.coalesce(events.c.hash, b"").label("hash"),
+    ).order_by(events.c.sequence)
     streaming = connection.execution_options(stream_results=True, yield_per=ROWS_A_FETCH)
-    yield from streaming.execute(select(events).order_by(events.c.sequence))
+    yield from streaming.execute(query)
 
 
 def _check_row(row: Any, entry: Entry | None) -> list[Failure]:
@@ -141,8 +190,8 @@ def _check_row(row: Any, entry: Entry | None) -> list[Failure]:
         stored = {
             "id": str(row.id),
             "type": row.type,
-            "occurred_at": format_time(row.occurred_at),
-            "appended_at": format_time(row.appended_at),
+            "occurred_at": row.occurred_at.removesuffix(" AD"),
+            "appended_at": row.appended_at.removesuffix(" AD"),
             "writer": row.writer,
         }
         said = {
@@ -160,13 +209,25 @@ def _check_row(row: Any, entry: Entry | None) -> list[Failure]:
     return failures
 
 
-def _check_head(head: Any, last_sequence: int, last_hash: bytes) -> list[Failure]:
-    expected = f"sequence {last_sequence}, hash {last_hash.hex()}"
+def _check_head(
+    head: Any, chain: ChainVerifier, last_sequence: int, last_appended_at: str | None
+) -> list[Failure]:
+    """Compare the head row with the last event; events beyond one of the two are named by their first."""
     if head is None:
-        return [Failure(None, "head", expected, "no head row")]
-    if (head.sequence, head.hash) != (last_sequence, last_hash):
-        return [Failure(None, "head", expected, f"sequence {head.sequence}, hash {head.hash.hex()}")]
-    return []
+        return [Failure(None, "head", f"sequence {last_sequence}, hash {chain.head.hex()}", "no head row")]
+    failures = []
+    if head.sequence != last_sequence:
+        first = min(head.sequence, last_sequence) + 1
+        expected = f"events through sequence {head.sequence}, as the head row says"
+        failures.append(Failure(first, "head", expected, f"events through sequence {last_sequence}"))
+    elif head.hash != chain.head:
+        failures.append(Failure(last_sequence, "head", f"hash {chain.head.hex()}", f"hash {head.hash.hex()}"))
+    elif head.appended_at != last_appended_at:
+        expected = f"appended_at {last_appended_at}"
+        failures.append(Failure(last_sequence, "head", expected, f"appended_at {head.appended_at}"))
+    if chain.origin is not None and head.origin != chain.origin:
+        failures.append(Failure(None, "head", f"origin {chain.origin}", f"origin {head.origin}"))
+    return failures
 
 
 class _SubjectReader:

@@ -17,10 +17,10 @@ def verify(session: Session) -> int:
 
     Exits 3 and names the first bad event where something does not hold.
     """
-    from ledger.verify import verify_ledger
+    from ledger.verify import verify_database
 
-    with session.ledger() as ledger:
-        report = verify_ledger(ledger, session.progress())
+    with session.settings.database() as url:
+        report = verify_database(url, session.progress())
     session.emit(report.document(), _words(report))
     return ExitCode.OK if report.ok else ExitCode.INTEGRITY_BROKEN
 

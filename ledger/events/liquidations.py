@@ -21,13 +21,17 @@ from ledger.events.base import (
 
 class _MarginCall(Payload):
     account: Identifier
+    instrument: Identifier | None = None
     margin_ratio: Amount
     required: Amount
     deadline: Time | None = None
 
 
 class MarginCallIssued(_MarginCall):
-    """The venue asked for more margin; ``required`` is the amount that cures it."""
+    """The venue asked for more margin; ``required`` is the amount that cures it.
+
+    An instrument names the isolated position that is called; without one it is the account.
+    """
 
 
 class MarginCallCured(_MarginCall):

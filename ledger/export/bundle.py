@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from importlib.resources import files as package_files
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from ledger.canonical import leaf_hash
 from ledger.chain import FORMAT, ZERO_HASH, decode_event, parse_entry
@@ -35,12 +35,12 @@ from ledger.export.manifest import (
     program_version,
 )
 from ledger.export.readme import readme
-from ledger.export.tables import LooksUpEvents, check_names, feed, write_csv
+from ledger.export.tables import LooksUpEvents, check_names, description_of, feed, write_csv
 from ledger.export.writing import PendingBundle
 from ledger.merkle import MerkleFrontier
 from ledger.progress import SILENT, Progress
 from ledger.store.read import EventQuery, read_entries
-from ledger.store.schema import events
+from ledger.store.schema import events, ledger_head
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
     from ledger.chain import Link
     from ledger.clock import Clock
+    from ledger.events.envelope import Event
     from ledger.export.tables import ExportTable
     from ledger.export.writing import HashingFile
     from ledger.store.ledger import Ledger
@@ -117,8 +118,9 @@ def export_bundle(
 ) -> ExportResult:
     """Write the whole log, or its beginning, as an evidence bundle (docs/spec/bundle.md).
 
-    Every event is checked against its stored hash, its predecessor and the origin on the way; what does
-    not hold is not exported. The bundle appears in its place whole, or not at all.
+    Every event is checked against its stored hash, its predecessor, the origin and the ledger's head on
+    the way; a log that does not hold is not exported. Payloads are held to the catalogue only where there
+    are tables, which need them. The bundle appears in its place whole, or not at all.
 
     Args:
         ledger: the ledger to read; all reads see the same moment.
@@ -146,7 +148,7 @@ def export_bundle(
     with ExitStack() as stack:
         bundle = stack.enter_context(PendingBundle(directory, force=force))
         connection = stack.enter_context(ledger.reading())
-        newest = _newest_sequence(connection)
+        newest, newest_hash = _head(connection)
         last = newest if to_sequence is None else to_sequence
         if last > newest:
             raise NotFoundError(
@@ -155,6 +157,8 @@ def export_bundle(
         chain = _ExportedChain(ledger.origin)
         with bundle.file(EVENTS_FILE) as file:
             _write_events(connection, last, chain, file, tables, progress)
+            if last == newest and chain.head != newest_hash:
+                raise ChainBrokenError(last, newest_hash.hex(), chain.head.hex())
             files = [
                 file.described(
                     EVENTS_FILE, "every event's canonical bytes, one event a line, in sequence order"
@@ -174,27 +178,31 @@ class _ExportedChain:
         self.head = ZERO_HASH
         self.tree = MerkleFrontier()
 
-    def take(self, sequence: int, link: Link, prev: bytes, entry_hash: bytes) -> None:
-        """Take the next entry, or raise where it is not the next one."""
-        if sequence != self.tree.size or link.sequence != sequence or link.ledger != self.origin:
+    def take(self, place: int, sequence: int, origin: str, prev: bytes, entry_hash: bytes) -> None:
+        """Take what an entry says, which stands at ``place``, or raise where it is not the next one."""
+        if place != self.tree.size or sequence != place or origin != self.origin:
             raise IntegrityError(
-                f"the record at sequence {sequence} says sequence {link.sequence} of {link.ledger}; "
+                f"the record at sequence {place} says sequence {sequence} of {origin}; "
                 f"sequence {self.tree.size} of {self.origin} comes next",
                 next_step="ledger verify",
             )
         if prev != self.head:
-            raise ChainBrokenError(sequence - 1, link.prev, self.head.hex())
+            raise ChainBrokenError(place - 1, prev.hex(), self.head.hex())
         self.head = entry_hash
         self.tree.append(entry_hash)
 
 
-def _newest_sequence(connection: Connection) -> int:
-    newest: int | None = connection.execute(
-        select(events.c.sequence).order_by(events.c.sequence.desc()).limit(1)
-    ).scalar()
-    if newest is None:
-        raise NotFoundError("the ledger has no events", next_step="ledger verify")
-    return newest
+def _head(connection: Connection) -> tuple[int, bytes]:
+    """Return place and hash of the newest event as the head row has them; the events must end there too."""
+    head = connection.execute(select(ledger_head.c.sequence, ledger_head.c.hash)).one()
+    last: int | None = connection.execute(select(func.max(events.c.sequence))).scalar()
+    if last != head.sequence:
+        raise IntegrityError(
+            f"the ledger's head is at sequence {head.sequence}, but its last event at "
+            f"{'none' if last is None else last}",
+            next_step="ledger verify",
+        )
+    return head.sequence, head.hash
 
 
 def _write_events(
@@ -207,19 +215,20 @@ def _write_events(
 ) -> None:
     """Stream the events up to ``last`` into the file and the tables."""
     progress.start(last + 1, "exporting")
-    for sequence, canonical, stored_hash in read_entries(connection, EventQuery(to_sequence=last)):
-        actual = leaf_hash(canonical)
-        if actual != stored_hash:
-            raise ChainBrokenError(sequence, stored_hash.hex(), actual.hex())
-        try:
-            link = parse_entry(canonical).link
-        except InvalidInputError as error:
-            raise RecordUnreadableError(sequence, str(error)) from None
-        chain.take(sequence, link, bytes.fromhex(link.prev), actual)
-        if tables:
-            feed(tables, decode_event(canonical, actual))
-        file.write(canonical + b"\n")
-        progress.advance(1)
+    with closing(read_entries(connection, EventQuery(to_sequence=last))) as entries:
+        for sequence, canonical, stored_hash in entries:
+            actual = leaf_hash(canonical)
+            if actual != stored_hash:
+                raise ChainBrokenError(sequence, stored_hash.hex(), actual.hex())
+            if tables:
+                event = _decoded(sequence, canonical, actual)
+                chain.take(sequence, event.sequence, event.ledger, event.prev, actual)
+                feed(tables, event)
+            else:
+                link = _link(sequence, canonical)
+                chain.take(sequence, link.sequence, link.ledger, bytes.fromhex(link.prev), actual)
+            file.write(canonical + b"\n")
+            progress.advance(1)
     progress.finish()
     if chain.tree.size != last + 1:
         raise IntegrityError(
@@ -228,11 +237,27 @@ def _write_events(
         )
 
 
+def _link(sequence: int, canonical: bytes) -> Link:
+    """Read an entry's link without holding its payload to the catalogue."""
+    try:
+        return parse_entry(canonical).link
+    except InvalidInputError as error:
+        raise RecordUnreadableError(sequence, str(error)) from None
+
+
+def _decoded(sequence: int, canonical: bytes, entry_hash: bytes) -> Event:
+    """Decode an entry; where it cannot be read, its place is named and not what it says itself."""
+    try:
+        return decode_event(canonical, entry_hash)
+    except RecordUnreadableError as error:
+        raise RecordUnreadableError(sequence, error.problem) from None
+
+
 def _write_table(bundle: PendingBundle, table: ExportTable) -> BundleFile:
     name = f"{TABLES_FOLDER}/{table.name}.csv"
     with bundle.file(name) as file:
         rows = write_csv(table, file.write)
-        return file.described(name, f"{table.description} ({rows} rows)")
+        return file.described(name, f"{description_of(table)} ({rows} rows)")
 
 
 def _finish(

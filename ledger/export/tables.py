@@ -33,6 +33,7 @@ ENTRY_POINT_GROUP = "ledger.export_tables"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 _NOT_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _WRITTEN_AT_ONCE = 1 << 16
+_LONGEST_DESCRIPTION = 1000
 _PLAIN_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 # What spreadsheets take for the start of a formula, full-width forms included; the apostrophe is
 # here so that one leading apostrophe can be taken off again without doubt.
@@ -210,6 +211,21 @@ def write_csv(table: ExportTable, write: Callable[[bytes], object]) -> int:
             _flush(line, write)
     _flush(line, write)
     return count
+
+
+def description_of(table: ExportTable) -> str:
+    """Return a table's description, which goes into the manifest.
+
+    Raises:
+        ExportTableError: it is not plain text of 1 to 1,000 characters.
+    """
+    with _blamed_on(table, "in its description"):
+        description = table.description
+    if not _is_text(description) or not 1 <= len(description) <= _LONGEST_DESCRIPTION:
+        raise ExportTableError(
+            table.name, f"has no plain description of 1 to {_LONGEST_DESCRIPTION} characters"
+        )
+    return description
 
 
 def _rows(table: ExportTable) -> Iterator[Sequence[str]]:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
-from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
@@ -51,12 +51,21 @@ def make_engine(url: str) -> Engine:
     return create_engine(
         sqlalchemy_url(url),
         poolclass=NullPool,
+        # An append must see what was committed while it waited for the head, whatever the server's default.
+        isolation_level="READ COMMITTED",
         connect_args={
             "connect_timeout": _CONNECT_TIMEOUT_SECONDS,
             "application_name": "margin-ledger",
             "options": "-c timezone=UTC -c client_encoding=UTF8",
         },
     )
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Give a connection whose reads all see the same moment (repeatable read, read only)."""
+    with translated_errors(engine.url), engine.connect() as connection:
+        yield connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
 @contextmanager

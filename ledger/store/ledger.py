@@ -17,7 +17,8 @@ from ledger.chain import FORMAT, ZERO_HASH, decode_event
 from ledger.clock import Clock, SystemClock, format_time
 from ledger.errors import (
     ChainBrokenError,
-    InvalidInputError,
+    EnvironmentFaultError,
+    IntegrityError,
     LedgerExistsError,
     LedgerNotInitialisedError,
     NotFoundError,
@@ -26,8 +27,8 @@ from ledger.events.envelope import Draft, Event, PreparedEvent, prepare
 from ledger.events.governance import LedgerOpened
 from ledger.progress import SILENT, Progress
 from ledger.store.append import AppendCondition, AppendResult, append_batch, recorded_sequences
-from ledger.store.database import make_engine, translated_errors
-from ledger.store.migrate import check_revision, upgrade
+from ledger.store.database import make_engine, reading, translated_errors
+from ledger.store.migrate import check_revision, one_at_a_time, upgrade
 from ledger.store.read import EventQuery, read_entries
 from ledger.store.schema import events, ledger_head
 
@@ -99,6 +100,7 @@ class Ledger:
         with translated_errors(engine.url):
             upgrade(engine)
             with engine.begin() as connection:
+                one_at_a_time(connection)
                 existing = _origin(connection)
                 if existing is not None:
                     raise LedgerExistsError(
@@ -124,6 +126,7 @@ class Ledger:
             DatabaseUnavailableError: the database cannot be reached.
             SchemaMismatchError: its tables are missing, older or newer than this program.
             LedgerNotInitialisedError: there are tables, but no ledger was opened.
+            IntegrityError: the first event is missing, unreadable, or of another ledger than the head row.
         """
         engine = make_engine(database_url)
         with translated_errors(engine.url), engine.connect() as connection:
@@ -135,11 +138,17 @@ class Ledger:
                 )
             opening = next(read_entries(connection, EventQuery(to_sequence=0)), None)
         if opening is None:
-            raise NotFoundError("the ledger's first event is missing", next_step="ledger verify")
-        first = decode_event(opening[1]).data
+            raise IntegrityError("the ledger's first event is missing", next_step="ledger verify")
+        event = decode_event(opening[1])
+        first = event.data
         if not isinstance(first, LedgerOpened) or first.format != FORMAT:
-            raise InvalidInputError(
+            raise EnvironmentFaultError(
                 f"the ledger is not of the format {FORMAT}", next_step="pip install --upgrade margin-ledger"
+            )
+        if event.ledger != origin:
+            raise IntegrityError(
+                f"the first event opens the ledger {event.ledger}, the head row names {origin}",
+                next_step="ledger verify",
             )
         return cls(engine, origin, first.valuation_currency)
 
@@ -257,8 +266,8 @@ class Ledger:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection whose reads all see the same moment (repeatable read, read only)."""
-        with translated_errors(self.engine.url), self.engine.connect() as connection:
-            yield connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        with reading(self.engine) as connection:
+            yield connection
 
 
 def check_opening(

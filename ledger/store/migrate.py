@@ -51,7 +51,7 @@ def upgrade(engine: Engine) -> None:
 
     Raises:
         SchemaMismatchError: the tables are newer than this program.
-        EnvironmentFaultError: the server is older than Postgres 15.
+        EnvironmentFaultError: the server is older than Postgres 15, or the database is not UTF-8.
     """
     with engine.begin() as connection:
         version = connection.exec_driver_sql("SHOW server_version_num").scalar_one()
@@ -60,10 +60,22 @@ def upgrade(engine: Engine) -> None:
                 f"the server is Postgres {int(version) // 10_000}; 15 or newer is needed",
                 next_step="give --database with a newer server, or leave it out for the embedded one",
             )
+        encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+        if encoding != "UTF8":
+            raise EnvironmentFaultError(
+                f"the database's encoding is {encoding}; events are UTF-8",
+                next_step="CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0",
+            )
+        one_at_a_time(connection)
         check_not_newer(current_revision(connection))
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def one_at_a_time(connection: Connection) -> None:
+    """Wait until nobody else makes tables or opens a ledger here; held until the transaction ends."""
+    connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('margin-ledger/1'))")
 
 
 def check_revision(connection: Connection) -> None:

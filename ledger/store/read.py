@@ -10,7 +10,7 @@ from sqlalchemy import Select, select
 from ledger.store.schema import event_subjects, events
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -60,10 +60,12 @@ class EventQuery:
         return query.order_by(sequence.desc() if self.newest_first else sequence).limit(self.limit)
 
 
-def read_entries(connection: Connection, query: EventQuery) -> Iterator[tuple[int, bytes, bytes]]:
-    """Yield sequence, canonical bytes and stored hash, through a server-side cursor: memory stays flat."""
+def read_entries(connection: Connection, query: EventQuery) -> Generator[tuple[int, bytes, bytes]]:
+    """Yield sequence, canonical bytes and stored hash, through a server-side cursor: memory stays flat.
+
+    The cursor closes with the generator, so a reader may stop early.
+    """
     streaming = connection.execution_options(stream_results=True, yield_per=ROWS_A_FETCH)
-    # Closed also where the reader stops early, so that no cursor is left to the garbage collector.
     with streaming.execute(query.statement()) as result:
         for row in result:
             yield row.sequence, row.canonical, row.hash

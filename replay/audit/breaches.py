@@ -35,6 +35,11 @@ _Band = tuple[Decimal, Decimal]
 _ALWAYS: _Band = (Decimal("Infinity"), Decimal("-Infinity"))
 _NEVER: _Band = (Decimal("-Infinity"), Decimal("Infinity"))
 
+# The fund takes positions over instead of being liquidated; an external account is not the venue's.
+_NEVER_LIQUIDATED = frozenset({"insurance_fund", "external"})
+# Whatever these fills end was ended by the venue's engine.
+_PURPOSES_OF_THE_ENGINE = frozenset({"liquidation", "adl"})
+
 # What a mark price can make determined that was not.
 _CURED_BY_A_MARK = frozenset({"no_mark_price", "mark_price_stale"})
 
@@ -199,7 +204,7 @@ class BreachTracker:
         if account is None:
             return
         held = {key[0] for key, position in account.positions.items() if position.quantity}
-        if account.profile.kind == "external":
+        if account.profile.kind in _NEVER_LIQUIDATED:
             held = set()
         for instrument in self._tracked.get(name, frozenset()) - held:
             self._bands[instrument].pop(name, None)
@@ -234,7 +239,8 @@ class BreachTracker:
             if breaches is None or now in OVER:
                 continue
             breach = breaches.pop(position)
-            if not breach.answered and now != "undetermined":
+            by_engine = getattr(event.data, "purpose", None) in _PURPOSES_OF_THE_ENGINE
+            if not breach.answered and not by_engine and now != "undetermined":
                 unit = Unit(name, position)
                 self.unanswered.append(UnansweredBreach(unit, breach, event.sequence, closed=now is None))
         for position, now in states.items():

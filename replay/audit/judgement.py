@@ -10,7 +10,7 @@ from replay.audit.breaches import OVER, BreachTracker, Unit, judged_by, unit_sta
 from replay.margin import Market, Note, evaluate_account
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime, timedelta
 
     from ledger.events.envelope import Event
@@ -38,6 +38,7 @@ class Judgement:
         breach_sequence: the first event since which all of the units were over without interruption.
         breached_at: of that event.
         evidence: sequences of the marks, schedules and policy that the verdict follows from.
+        marks: mark price by instrument that the account held.
         notes: why something is not known.
     """
 
@@ -50,6 +51,7 @@ class Judgement:
     breach_sequence: int | None
     breached_at: datetime | None
     evidence: tuple[int, ...]
+    marks: Mapping[str, Decimal]
     notes: tuple[Note, ...]
 
     @property
@@ -142,6 +144,7 @@ def judge(
         breach_sequence=sequence,
         breached_at=breached_at,
         evidence=tuple(sorted(evidence)),
+        marks={each.instrument: each.mark_price for each in margin.positions if each.mark_price is not None},
         notes=tuple(dict.fromkeys(notes)),
     )
 

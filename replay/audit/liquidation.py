@@ -58,6 +58,8 @@ class AuditedLiquidation:
         rebuilt_takeover_notional: the takeover brought back to the mark (:mod:`replay.audit.takeover`).
         residual: rebuilt takeover notional − recorded notional.
         residual_tolerance: what of a residual is put down to the printing of prices and amounts.
+        amount_unit: one unit in the last place to which the recorded notional is printed.
+        rebuilt_notional: of what was taken over, at recorded marks.
         rebuilt_account_value: equity of what is liquidated just before, at recorded marks.
         unexplained_cash: recorded account value − rebuilt account value; without recorded marks the rebuilt
             one is taken at the marks that the takeover implies. What fees, funding and other movements
@@ -83,6 +85,8 @@ class AuditedLiquidation:
     rebuilt_takeover_notional: Decimal | None
     residual: Decimal | None
     residual_tolerance: Decimal | None
+    amount_unit: Decimal
+    rebuilt_notional: Decimal | None
     rebuilt_account_value: Decimal | None
     unexplained_cash: Decimal | None
     judgement: Judgement
@@ -129,6 +133,7 @@ class AuditedLiquidation:
             "rebuilt_takeover_notional": _text(self.rebuilt_takeover_notional),
             "residual": _text(self.residual),
             "residual_tolerance": _text(self.residual_tolerance),
+            "rebuilt_notional": _text(self.rebuilt_notional),
             "rebuilt_account_value": _text(self.rebuilt_account_value),
             "unexplained_cash": _text(self.unexplained_cash),
             "verdict": judgement.verdict,

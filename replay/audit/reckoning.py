@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ledger.amounts import ZERO, divide, exact, format_exact
 from replay.audit.liquidation import AuditedLiquidation, ClosedPosition
-from replay.audit.takeover import TakenOver, liquidated_notional
+from replay.audit.takeover import TakenOver, liquidated_notional, printed_unit
 from replay.margin import RATIO_SCALE, Note
 from replay.margin.account import RATIO_ROUNDING
 
@@ -30,13 +30,14 @@ def reckon(case: LiquidationCase) -> AuditedLiquidation:
     data = case.data
     notes: dict[Note, None] = dict.fromkeys(case.judgement.notes)
     touched, left_open = _positions(case)
-    closes = bool(touched) and all(not each.remaining for each in touched)
+    closes = any(each.taken_over for each in touched) and all(not each.remaining for each in touched)
     notional, account_value = data.notional, data.account_value
     implied = _implied_notional(case, touched, notes)
     rebuilt_value = _rebuilt_account_value(case)
     if rebuilt_value is None:
         no_marks = Note(
-            "account_value_not_rebuilt", "no rebuilt account value: mark prices are not in the ledger"
+            "account_value_not_rebuilt",
+            "no rebuilt account value: mark prices or isolated margin are not in the ledger",
         )
         notes[no_marks] = None
         value_behind = _value_at_implied_marks(case, touched, implied, notes) if closes else None
@@ -64,28 +65,30 @@ def reckon(case: LiquidationCase) -> AuditedLiquidation:
         rebuilt_takeover_notional=None if implied is None else implied.total,
         residual=None if implied is None else implied.total - notional,
         residual_tolerance=None if implied is None else implied.tolerance,
+        amount_unit=printed_unit(notional, case.before.amount_unit),
+        rebuilt_notional=_notional_at_marks(case, touched),
         rebuilt_account_value=rebuilt_value,
         unexplained_cash=cash,
         judgement=case.judgement,
         partial_allowed=case.partial_allowed,
         takeover_differences=tuple(_differences(case)),
-        fill_sequences=tuple(case.fill_sequences),
+        fill_sequences=tuple(case.fills.sequences),
         notes=tuple(notes),
     )
 
 
 def _positions(case: LiquidationCase) -> tuple[tuple[ClosedPosition, ...], tuple[ClosedPosition, ...]]:
     """Return the positions that had to be closed or were touched, and the open ones that were left alone."""
-    held = {key: position for key, position in case.account.positions.items() if position.quantity}
-    required: set[PositionKey] = set(case.fills)
+    held = {key: position for key, position in case.before.account.positions.items() if position.quantity}
+    required: set[PositionKey] = set(case.fills.by_position)
     if case.data.scope == "account":
-        required.update(key for key in held if case.account.margin_mode(key[0]) != "isolated")
+        required.update(key for key in held if case.before.account.margin_mode(key[0]) != "isolated")
     required.update((each.instrument, each.position_side or "both") for each in case.data.takeovers)
     closed: list[ClosedPosition] = []
     others: list[ClosedPosition] = []
     for key in sorted(required | held.keys()):
         before = held[key].quantity if key in held else ZERO
-        taken = case.fills[key].quantity if key in case.fills else ZERO
+        taken = case.fills.by_position[key].quantity if key in case.fills.by_position else ZERO
         row = ClosedPosition(key[0], key[1], before, taken, before + taken)
         (closed if key in required else others).append(row)
     return tuple(closed), tuple(others)
@@ -98,20 +101,19 @@ def _implied_notional(
     rows: list[TakenOver] = []
     for each in touched:
         key: PositionKey = (each.instrument, each.position_side)
-        if key not in case.fills:
+        if key not in case.fills.by_position:
             continue
-        instrument = case.instruments.get(each.instrument)
+        fills = case.fills.by_position[key]
+        instrument, rate = fills.instrument, fills.rate
         if instrument is None or instrument.contract != "linear":
             what = "not listed" if instrument is None else "no linear contract"
             message = f"{each.instrument} is {what}: its takeover notional is not rebuilt"
             notes[Note("takeover_not_rebuilt", message, f"instrument/{each.instrument}")] = None
             return None
-        rate = case.market_rates.get(instrument.settlement_asset)
         if rate is None:
             message = f"no price of {instrument.settlement_asset}: the takeover notional is not rebuilt"
             notes[Note("no_asset_price", message, f"asset/{instrument.settlement_asset}")] = None
             return None
-        fills = case.fills[key]
         figures = _figures(case, key)
         whole = figures is not None and not each.remaining
         rows.append(
@@ -124,7 +126,11 @@ def _implied_notional(
             )
         )
     implied = liquidated_notional(
-        rows, case.data.account_value, case.data.notional, by_notional=case.shared_by_notional
+        rows,
+        case.data.account_value,
+        case.data.notional,
+        amount_unit=case.before.amount_unit,
+        by_notional=case.before.shared_by_notional,
     )
     if implied is None:
         message = (
@@ -136,15 +142,40 @@ def _implied_notional(
     return implied
 
 
+def _notional_at_marks(case: LiquidationCase, touched: Iterable[ClosedPosition]) -> Decimal | None:
+    """Return the notional of what was taken over at recorded marks; None where one is missing.
+
+    The marks are those of the decision, or those just before the first fill: whichever come nearer
+    to the recorded notional, since a venue may report either.
+    """
+    found: list[Decimal] = []
+    for marks in (case.judgement.marks, case.before.marks):
+        total = ZERO
+        for each in touched:
+            if not each.taken_over:
+                continue
+            instrument = case.before.instruments.get(each.instrument)
+            mark = marks.get(each.instrument)
+            if instrument is None or instrument.contract != "linear" or mark is None:
+                break
+            rate = case.before.rates[instrument.settlement_asset]
+            if rate is None:
+                break
+            total += abs(each.taken_over) * instrument.contract_size * mark * rate
+        else:
+            found.append(total)
+    return min(found, key=lambda total: abs(total - case.data.notional), default=None)
+
+
 def _figures(case: LiquidationCase, key: PositionKey) -> PositionMargin | None:
-    if case.margin is None:
+    if case.before.margin is None:
         return None
-    found = (each for each in case.margin.positions if (each.instrument, each.position_side) == key)
+    found = (each for each in case.before.margin.positions if (each.instrument, each.position_side) == key)
     return next(found, None)
 
 
 def _is_isolated(case: LiquidationCase, instrument: str) -> bool:
-    return case.account.margin_mode(instrument) == "isolated"
+    return case.before.account.margin_mode(instrument) == "isolated"
 
 
 def _said_isolated(case: LiquidationCase) -> bool:
@@ -154,8 +185,8 @@ def _said_isolated(case: LiquidationCase) -> bool:
 
 def _rebuilt_account_value(case: LiquidationCase) -> Decimal | None:
     """Return the equity of what is liquidated just before, at recorded marks; None where one is missing."""
-    keys = case.fills or case.account.positions
-    if case.margin is None or not keys:
+    keys = case.fills.by_position or case.before.account.positions
+    if case.before.margin is None or not keys:
         return None
     total = ZERO
     cross_counted = False
@@ -167,10 +198,10 @@ def _rebuilt_account_value(case: LiquidationCase) -> Decimal | None:
             if figures.equity is None:
                 return None
             total += figures.equity
-        elif _said_isolated(case) or case.margin.equity is None:
+        elif _said_isolated(case) or case.before.margin.equity is None:
             return None
         elif not cross_counted:
-            total += case.margin.equity
+            total += case.before.margin.equity
             cross_counted = True
     return total
 
@@ -187,9 +218,9 @@ def _value_at_implied_marks(
     total = ZERO
     wallet_counted = False
     for each, at_mark in zip(touched, implied.at_mark, strict=True):
-        position = case.account.positions[each.instrument, each.position_side]
-        rate = case.market_rates[position.settlement_asset]
-        if rate is None:
+        position = case.before.account.positions.get((each.instrument, each.position_side))
+        rate = None if position is None else case.before.rates[position.settlement_asset]
+        if position is None or rate is None:
             return None
         total += (at_mark if position.quantity > 0 else -at_mark) - position.cost * rate
         if _is_isolated(case, each.instrument) or _said_isolated(case):
@@ -197,10 +228,10 @@ def _value_at_implied_marks(
                 message = f"no isolated margin of {each.instrument} is in the ledger; it counts as zero"
                 notes[Note("isolated_margin_not_recorded", message, f"instrument/{each.instrument}")] = None
             total += (position.isolated_margin or ZERO) * rate
-        elif case.data.scope != "account" or case.cross_wallet is None:
+        elif case.data.scope != "account" or case.before.cross_wallet is None:
             return None  # other cross positions share the wallet, and their marks are not known
         elif not wallet_counted:
-            total += case.cross_wallet
+            total += case.before.cross_wallet
             wallet_counted = True
     return total
 
@@ -211,10 +242,10 @@ def _differences(case: LiquidationCase) -> Iterable[str]:
     for takeover in case.data.takeovers:
         at = recorded.setdefault((takeover.instrument, takeover.position_side or "both"), {})
         at[takeover.price] = at.get(takeover.price, ZERO) + takeover.quantity
-    if not case.fills:
+    if not case.fills.by_position:
         return
-    for key in sorted(recorded.keys() | case.fills.keys()):
-        fills = case.fills.get(key)
+    for key in sorted(recorded.keys() | case.fills.by_position.keys()):
+        fills = case.fills.by_position.get(key)
         at = recorded.get(key, {})
         quantity = sum(at.values(), ZERO)
         filled = ZERO if fills is None else sum(fills.quantity_at.values(), ZERO)
@@ -233,11 +264,9 @@ def _prices_differ(at: dict[Decimal, Decimal], fills: FillSum) -> bool:
     """Compare the value of equal quantities; an average price may be off by its printing."""
     value = sum((price * quantity for price, quantity in at.items()), ZERO)
     filled = sum((price * quantity for price, quantity in fills.quantity_at.items()), ZERO)
-    averaged = [price for price in at if price not in fills.quantity_at]
-    unit = max(fills.units.values(), default=ZERO)
-    allowed = (
-        sum((at[price] * unit for price in averaged), ZERO) if len(at) < len(fills.quantity_at) else ZERO
-    )
+    averaged = len(at) < len(fills.quantity_at)
+    unit = max(fills.units.values(), default=ZERO) if averaged else ZERO
+    allowed = sum(at.values(), ZERO) * unit
     return abs(value - filled) > allowed
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
 from ledger.amounts import ZERO, exact
@@ -14,7 +15,6 @@ from replay.state.schedules import in_force, with_version
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
-    from decimal import Decimal
 
     from ledger.events.envelope import Event
     from ledger.events.liquidations import LiquidationExecuted, LiquidationStarted
@@ -38,6 +38,8 @@ class FillSum:
         quantity_at: unsigned contracts of fills that are no auto-deleveraging, by price.
         deleveraged: unsigned contracts of auto-deleveraging fills.
         units: in what unit a price may be off, by price.
+        instrument: of the position, where listed.
+        rate: settlement asset → valuation currency at the last fill; None without a price.
     """
 
     quantity: Decimal = ZERO
@@ -46,6 +48,46 @@ class FillSum:
     quantity_at: dict[Decimal, Decimal] = field(default_factory=dict)
     deleveraged: Decimal = ZERO
     units: dict[Decimal, Decimal] = field(default_factory=dict)
+    instrument: Instrument | None = None
+    rate: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a liquidation met, just before its first event that moves anything.
+
+    Attributes:
+        account: the liquidated account.
+        instruments: what it held, where listed.
+        marks: mark price by instrument held.
+        margin: the account's figures; None where no event had named it.
+        rates: settlement asset → valuation currency; None without a price.
+        cross_wallet: the account's cross wallet in the valuation currency; None without a price.
+        amount_unit: one unit at the scale of the valuation currency, where that is listed.
+        shared_by_notional: whether the policy in force shares account value by notional.
+    """
+
+    account: Account
+    instruments: Mapping[str, Instrument]
+    marks: Mapping[str, Decimal]
+    margin: AccountMargin | None
+    rates: Mapping[str, Decimal | None]
+    cross_wallet: Decimal | None
+    amount_unit: Decimal | None
+    shared_by_notional: bool
+
+
+@dataclass(slots=True)
+class CaseFills:
+    """The liquidated account's own fills of a liquidation.
+
+    Attributes:
+        by_position: summed up.
+        sequences: the events that hold them.
+    """
+
+    by_position: dict[PositionKey, FillSum] = field(default_factory=dict)
+    sequences: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -53,30 +95,32 @@ class LiquidationCase:
     """A LiquidationExecuted with what it met; fills are added as they come.
 
     Attributes:
-        account: the liquidated account just before.
-        instruments: what it held or was taken over, where listed.
-        margin: the account's figures just before, None where no event had named it.
-        market_rates: settlement asset → valuation currency just before; None without a price.
-        cross_wallet: the account's cross wallet in the valuation currency just before; None without a price.
-        shared_by_notional: whether the policy in force shares account value by notional.
+        before: what the liquidation met.
         judgement: what the rebuilt state says about the decision.
         partial_allowed: whether the risk policy in force has a partial step.
-        fills: by position; only those of the liquidated account.
-        fill_sequences: the events that hold them.
+        fills: of the liquidated account.
     """
 
     event: Event
     data: LiquidationExecuted
-    account: Account
-    instruments: Mapping[str, Instrument]
-    margin: AccountMargin | None
-    market_rates: Mapping[str, Decimal | None]
-    cross_wallet: Decimal | None
-    shared_by_notional: bool
+    before: Circumstances
     judgement: Judgement
     partial_allowed: bool
-    fills: dict[PositionKey, FillSum] = field(default_factory=dict)
-    fill_sequences: list[int] = field(default_factory=list)
+    fills: CaseFills
+
+
+@dataclass(slots=True)
+class BegunLiquidation:
+    """A LiquidationStarted whose LiquidationExecuted has not come yet.
+
+    Attributes:
+        before: what its first fill met, where fills came before the LiquidationExecuted.
+    """
+
+    account: str
+    judgement: Judgement
+    before: Circumstances | None = None
+    fills: CaseFills = field(default_factory=CaseFills)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +146,17 @@ class LiquidationRecorder:
     """Collects a case for every LiquidationExecuted; memory grows with their number alone.
 
     Where a LiquidationStarted of the same id and account came first, it is the decision and is
-    judged by the state that it met; else the LiquidationExecuted is.
+    judged by the state that it met; else the LiquidationExecuted is. Fills follow the
+    LiquidationExecuted, or stand between it and its LiquidationStarted; either way the case is
+    what the first of these events met.
     """
 
     def __init__(self, breaches: BreachTracker, precision: PrintedPrecision) -> None:
         self.cases: list[LiquidationCase] = []
         self.stray_fills: list[StrayFill] = []
+        self.begun: dict[str, BegunLiquidation] = {}
         self._breaches = breaches
         self._precision = precision
-        self._decisions: dict[tuple[str, str], Judgement] = {}
         self._latest: dict[str, LiquidationCase] = {}
         self._by_trade: dict[str, LiquidationCase] = {}
         self._policies: tuple[_PartialSteps, ...] = ()
@@ -146,81 +192,79 @@ class LiquidationRecorder:
                 if key[0] == data.instrument and data.position_side in (None, key[1])
             ] or [(data.instrument, data.position_side or "both")]
         units = units_judged(account, data.scope, keys)
-        self._decisions[data.liquidation, data.account] = judge(state, self._breaches, event, account, units)
+        judgement = judge(state, self._breaches, event, account, units)
+        self.begun[data.liquidation] = BegunLiquidation(data.account, judgement)
         self._breaches.answer(units)
 
     def _executed(self, state: VenueState, event: Event, data: LiquidationExecuted) -> None:
-        account = state.accounts.get(data.account, Account(data.account))
+        before = circumstances(state, data.account)
         keys = list(dict.fromkeys((each.instrument, each.position_side or "both") for each in data.takeovers))
-        units = units_judged(account, data.scope, keys)
-        judgement = self._decisions.pop((data.liquidation, data.account), None)
-        if judgement is None:
-            judgement = judge(state, self._breaches, event, account, units, leverage_type=data.leverage_type)
+        units = units_judged(before.account, data.scope, keys)
+        begun = self.begun.get(data.liquidation)
+        if begun is not None and begun.account == data.account:
+            del self.begun[data.liquidation]
+            judgement, fills = begun.judgement, begun.fills
+            before = begun.before or before
+        else:
+            fills = CaseFills()
+            judgement = judge(
+                state, self._breaches, event, before.account, units, leverage_type=data.leverage_type
+            )
         self._breaches.answer(units)
-        market = Market.of(state)
-        names = {key[0] for key in (*account.positions, *keys)}
-        instruments = {name: state.instruments[name] for name in names if name in state.instruments}
-        assets = {instrument.settlement_asset for instrument in instruments.values()}
-        known = data.account in state.accounts
-        case = LiquidationCase(
-            event=event,
-            data=data,
-            account=account,
-            instruments=instruments,
-            margin=evaluate_account(account, market, with_prices=False) if known else None,
-            market_rates={asset: market.rate(asset) for asset in assets},
-            cross_wallet=_cross_wallet(account, market),
-            shared_by_notional=market.policy.bankruptcy_allocation == "notional",
-            judgement=judgement,
-            partial_allowed=self._partial_allowed(state, event),
-        )
+        moment = max(state.occurred_at, event.occurred_at)
+        policy = in_force(self._policies, moment)
+        partial = policy is not None and policy.partial
+        case = LiquidationCase(event, data, before, judgement, partial, fills)
         self.cases.append(case)
         self._latest[data.liquidation] = case
         for takeover in data.takeovers:
             self._by_trade.update(dict.fromkeys(takeover.trade_ids, case))
 
-    def _partial_allowed(self, state: VenueState, event: Event) -> bool:
-        moment = max(state.occurred_at, event.occurred_at)
-        policy = in_force(self._policies, moment)
-        return policy is not None and policy.partial
-
     def _fill(self, state: VenueState, event: Event, fill: FillRecorded) -> None:
-        case = None if fill.liquidation is None else self._latest.get(fill.liquidation)
-        if case is None and fill.liquidation is None and fill.trade_id is not None:
-            case = self._by_trade.get(fill.trade_id)
-        if case is None:
+        fills: CaseFills | None = None
+        account: str | None = None
+        begun = None if fill.liquidation is None else self.begun.get(fill.liquidation)
+        if begun is not None:
+            account, fills = begun.account, begun.fills
+            if begun.before is None and fill.account == account:
+                begun.before = circumstances(state, account)
+        else:
+            case = None if fill.liquidation is None else self._latest.get(fill.liquidation)
+            if case is None and fill.liquidation is None and fill.trade_id is not None:
+                case = self._by_trade.get(fill.trade_id)
+            if case is not None:
+                account, fills = case.data.account, case.fills
+        if fills is None:
             if fill.purpose == "liquidation":
                 stray = StrayFill(event.sequence, fill.account, fill.instrument, fill.liquidation)
                 self.stray_fills.append(stray)
-            return
-        if fill.account == case.data.account:
+        elif fill.account == account:
             quantity = fill.quantity if fill.side == "buy" else -fill.quantity
             key: PositionKey = (fill.instrument, fill.position_side or "both")
-            self._add(state, event, case, key, quantity, fill.price, deleveraged=fill.purpose == "adl")
+            self._add(state, event, fills, key, quantity, fill.price, deleveraged=fill.purpose == "adl")
 
     def _trade(self, state: VenueState, event: Event, trade: TradeExecuted) -> None:
         case = self._by_trade.get(trade.trade_id)
         if case is None or trade.buyer == trade.seller:
             return
+        key: PositionKey = (trade.instrument, "both")
         for account, quantity in ((trade.buyer, trade.quantity), (trade.seller, -trade.quantity)):
             if account == case.data.account:
-                self._add(
-                    state, event, case, (trade.instrument, "both"), quantity, trade.price, deleveraged=False
-                )
+                self._add(state, event, case.fills, key, quantity, trade.price, deleveraged=False)
 
     def _add(
         self,
         state: VenueState,
         event: Event,
-        case: LiquidationCase,
+        fills: CaseFills,
         key: PositionKey,
         quantity: Decimal,
         price: Decimal,
         *,
         deleveraged: bool,
     ) -> None:
-        case.fill_sequences.append(event.sequence)
-        total = case.fills.setdefault(key, FillSum())
+        fills.sequences.append(event.sequence)
+        total = fills.by_position.setdefault(key, FillSum())
         total.quantity += quantity
         if deleveraged:
             total.deleveraged += abs(quantity)
@@ -232,6 +276,28 @@ class LiquidationRecorder:
             total.value += quantity * instrument.contract_size * price
             total.uncertainty += abs(quantity) * instrument.contract_size * unit
             total.units[price] = unit
+            total.instrument = instrument
+            total.rate = Market.of(state).rate(instrument.settlement_asset)
+
+
+def circumstances(state: VenueState, name: str) -> Circumstances:
+    """Return what a liquidation of an account meets now; called inside ``exact()``."""
+    account = state.accounts.get(name, Account(name))
+    market = Market.of(state)
+    held = {key[0] for key in account.positions}
+    instruments = {each: state.instruments[each] for each in held if each in state.instruments}
+    scale = state.assets.get(state.valuation_currency)
+    assets = {instrument.settlement_asset for instrument in instruments.values()}
+    return Circumstances(
+        account=account,
+        instruments=instruments,
+        marks={each: state.mark_prices[each].price for each in held if each in state.mark_prices},
+        margin=evaluate_account(account, market, with_prices=False) if name in state.accounts else None,
+        rates={asset: market.rate(asset) for asset in assets},
+        cross_wallet=_cross_wallet(account, market),
+        amount_unit=None if scale is None else Decimal(1).scaleb(-int(scale)),
+        shared_by_notional=market.policy.bankruptcy_allocation == "notional",
+    )
 
 
 def _cross_wallet(account: Account, market: Market) -> Decimal | None:

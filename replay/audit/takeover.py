@@ -22,6 +22,7 @@ TAKEOVER_SCALE = MAXIMUM_SCALE
 TAKEOVER_ROUNDING = Rounding.HALF_EVEN
 # However coarsely prices seem to be printed, more than this part of the notional is never put down to it.
 LARGEST_PRINTING_ERROR = Decimal("0.0001")
+COARSEST_AMOUNT = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,12 @@ class LiquidatedNotional:
 
 @exact()
 def liquidated_notional(
-    positions: Sequence[TakenOver], account_value: Decimal, notional: Decimal, *, by_notional: bool = False
+    positions: Sequence[TakenOver],
+    account_value: Decimal,
+    notional: Decimal,
+    *,
+    amount_unit: Decimal | None = None,
+    by_notional: bool = False,
 ) -> LiquidatedNotional | None:
     """Bring takeover notionals back to the mark, in the currency of the amounts given.
 
@@ -79,6 +85,7 @@ def liquidated_notional(
         positions: what was taken over; none gives None.
         account_value: as recorded; below zero when bankrupt.
         notional: as recorded.
+        amount_unit: in which both amounts are printed, where the scale of their currency is listed.
         by_notional: the policy shares by notional whatever the maintenance rates are.
 
     Returns:
@@ -102,7 +109,7 @@ def liquidated_notional(
             each.notional + share if each.long else each.notional - share
             for each, share in zip(positions, shares, strict=True)
         ]
-    tolerance = printed_unit(notional) + printed_unit(account_value)
+    tolerance = printed_unit(notional, amount_unit) + printed_unit(account_value, amount_unit)
     for each, divisor in zip(positions, needed, strict=True):
         uncertainty = min(each.uncertainty, each.notional * LARGEST_PRINTING_ERROR)
         tolerance += divide(
@@ -111,10 +118,18 @@ def liquidated_notional(
     return LiquidatedNotional(tuple(at_mark), tolerance, shares is not None)
 
 
-def printed_unit(amount: Decimal) -> Decimal:
-    """Return one unit in the last printed place of an amount that is not a multiple of ten."""
+def printed_unit(amount: Decimal, listed: Decimal | None) -> Decimal:
+    """Return one unit in the last place to which an amount is printed.
+
+    Args:
+        amount: as recorded, without superfluous zeros.
+        listed: one unit at the scale of the currency where that is listed; it is the answer then. Else
+            the amount shows it, and no amount is taken to be printed more coarsely than to 1/100.
+    """
+    if listed is not None:
+        return listed
     exponent = amount.as_tuple().exponent
-    return Decimal(1).scaleb(min(exponent, 0) if isinstance(exponent, int) else 0)
+    return min(Decimal(1).scaleb(exponent if isinstance(exponent, int) else 0), COARSEST_AMOUNT)
 
 
 def _shares_by_maintenance_margin(

@@ -175,7 +175,8 @@ def test_a_manifest_that_points_outside_is_refused_and_nothing_there_is_read(bun
     (bundle.parent / "outside.txt").write_text("", encoding="utf-8")
     files: list[Any] = json.loads((bundle / "manifest.json").read_bytes())["files"]
     files.append({"bytes": 0, "description": "", "name": name, "sha256": "0" * 64})
-    edit_manifest(bundle, files=sorted(files, key=lambda file: str(file["name"])))
+    files.sort(key=lambda file: str(file["name"]))
+    edit_manifest(bundle, files=files)
     report = agreed_verdict(bundle)
     assert failed_checks(report) == {"manifest"}
     assert report.events == EVENTS

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ledger.errors import ExportTableError, InvalidInputError
 from ledger.export import tables
-from ledger.export.tables import check_names, csv_cell, csv_text, load_tables, write_csv
+from ledger.export.tables import check_names, csv_cell, csv_text, description_of, load_tables, write_csv
 from tests.support.bundles import DepositCounts
 
 if TYPE_CHECKING:
@@ -106,6 +106,14 @@ def test_a_row_that_is_not_one_text_a_column_is_refused(row: object) -> None:
 def test_a_header_that_is_not_distinct_names_is_refused(header: tuple[str, ...]) -> None:
     with pytest.raises(ExportTableError, match="header"):
         written(Given([], header))
+
+
+@pytest.mark.parametrize("description", ["", "two\nlines", "x" * 1001, None])
+def test_a_description_that_is_not_a_plain_sentence_is_refused(description: str | None) -> None:
+    table = DepositCounts()
+    table.description = description  # type: ignore[assignment]
+    with pytest.raises(ExportTableError, match="description"):
+        description_of(table)
 
 
 def test_a_table_that_fails_while_it_gives_rows_is_named() -> None:

@@ -46,6 +46,7 @@ def test_it_runs_where_it_lies_as_the_readme_says(bundle: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "All that was checked holds." in done.stdout
+    assert "not checked: whether this is the log, and all of it" in done.stdout
     assert sorted(path.name for path in bundle.iterdir()) == [
         *("README.txt", "SHA256SUMS", "events.jsonl", "manifest.json", "tables", "verify.py"),
     ]
