@@ -49,6 +49,7 @@ _PRICE: JsonObject = {
     "method": "index and premium",
 }
 _MARGIN_CALL: JsonObject = {"account": "A17", "margin_ratio": "0.9", "required": "100", "deadline": LATER}
+    "instrument": "BTC-PERP",
 _HOLD: JsonObject = {"hold": "H1", "subjects": ["account/A17", "instrument/BTC-PERP"], "reason": "inquiry"}
 _KEY: JsonObject = {
     "name": "venue.example/perpetuals",
