@@ -48,8 +48,13 @@ _PRICE: JsonObject = {
     "index_price": "26001",
     "method": "index and premium",
 }
-_MARGIN_CALL: JsonObject = {"account": "A17", "margin_ratio": "0.9", "required": "100", "deadline": LATER}
+_MARGIN_CALL: JsonObject = {
+    "account": "A17",
     "instrument": "BTC-PERP",
+    "margin_ratio": "0.9",
+    "required": "100",
+    "deadline": LATER,
+}
 _HOLD: JsonObject = {"hold": "H1", "subjects": ["account/A17", "instrument/BTC-PERP"], "reason": "inquiry"}
 _KEY: JsonObject = {
     "name": "venue.example/perpetuals",
