@@ -153,7 +153,12 @@ def _takeover(exposure: Exposure, closings: Sequence[Closing], quantity: Decimal
 
 
 def _fee(rehearsed: RiskView, case: Case, closings: Sequence[Closing], wallet_before: Decimal) -> Decimal:
-    """Return the liquidation fee on what was closed, at most what the account has left afterwards."""
+    """Return the liquidation fee on what was closed, at most what the account has left afterwards.
+
+    Whoever is worth less than zero pays none: what is left then is others' money.
+    """
+    if case.standing.equity < 0:
+        return ZERO
     venue = rehearsed.venue
     fee = ZERO
     for closing in closings:
