@@ -15,12 +15,15 @@ from replay.margin import evaluate
 from replay.store import catch_up as catch_up_module
 from replay.store.catch_up import catch_up, rebuild
 from replay.store.check import check
-from replay.store.progress import progress_of, reading
+from replay.store.progress import progress_of, reading, writing
 from replay.store.schema import LIVE, SETS, SHADOW
 from tests.support.ledgers import open_ledger, seeded_venue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from sqlalchemy import Connection
 
     from ledger.store.ledger import Ledger
 
@@ -172,7 +175,7 @@ def test_a_reader_keeps_one_moment_while_a_rebuild_waits_to_swap(ledger: Ledger)
     with reading(ledger) as connection:
         rebuilding = threading.Thread(target=rebuild, args=[ledger])
         rebuilding.start()
-        _wait_for_a_waiting_lock(ledger)
+        _wait_until_locked_out(ledger, rebuilding)
         accounts = connection.execute(select(SETS[LIVE]["accounts"])).all()
         progress = connection.execute(select(SETS[LIVE]["progress"])).one()
         assert accounts
@@ -189,13 +192,29 @@ def test_a_catch_up_that_waited_for_a_swap_writes_to_what_was_swapped_in(
     def swap_while_another_waits(connection: Any) -> None:
         ledger.append(seeded_venue(2, rounds=90)[len(seeded_venue()) :])
         waiting.start()
-        _wait_for_a_waiting_lock(ledger)
+        _wait_until_locked_out(ledger, waiting)
         swap(connection)
 
     waiting = threading.Thread(target=catch_up, args=[ledger])
     monkeypatch.setattr(catch_up_module, "_swap", swap_while_another_waits)
     rebuild(ledger)
     waiting.join()
+    assert progress_of(ledger).processed_sequence == ledger.head().sequence
+    assert check(ledger).ok
+
+
+def test_a_rebuild_takes_in_what_a_catch_up_took_in_meanwhile(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+
+    def overtaken(ledger: Ledger) -> AbstractContextManager[Connection]:
+        monkeypatch.setattr(catch_up_module, "writing", writing)
+        ledger.append(seeded_venue(2, rounds=90)[len(seeded_venue()) :])
+        catch_up(ledger)
+        return writing(ledger)
+
+    monkeypatch.setattr(catch_up_module, "writing", overtaken)
+    rebuild(ledger)
     assert progress_of(ledger).processed_sequence == ledger.head().sequence
     assert check(ledger).ok
 
@@ -279,13 +298,14 @@ def _dsn(ledger: Ledger) -> str:
     return ledger.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def _wait_for_a_waiting_lock(ledger: Ledger) -> None:
-    """Return once some backend of this database waits for a lock."""
+def _wait_until_locked_out(ledger: Ledger, thread: threading.Thread) -> None:
+    """Return once some backend of this database, which can only be the thread's, waits for a lock."""
     with psycopg.connect(_dsn(ledger), autocommit=True) as connection:
-        while True:
+        while thread.is_alive():
             (waiting,) = connection.execute(  # type: ignore[misc]
                 "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) "
                 "WHERE NOT granted AND datname = current_database()"
             ).fetchone()
             if waiting:
                 return
+    pytest.fail("the thread ended without waiting")
