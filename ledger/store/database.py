@@ -33,7 +33,7 @@ def sqlalchemy_url(url: str) -> URL:
     )
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # a port that is no number is a ValueError
         raise problem from None
     if parsed.drivername not in {"postgresql", "postgres", "postgresql+psycopg"}:
         raise problem

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 ROWS_A_FETCH = 2_000
+_BEYOND_EVERY_SEQUENCE = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,11 @@ class EventQuery:
     def statement(self) -> Select[tuple[int, bytes, bytes]]:
         """Return the query for sequence, canonical bytes and hash."""
         sequence = events.c.sequence
-        query = select(sequence, events.c.canonical, events.c.hash).where(sequence >= self.from_sequence)
+        query = select(sequence, events.c.canonical, events.c.hash).where(
+            sequence >= _within_bigint(self.from_sequence)
+        )
         if self.to_sequence is not None:
-            query = query.where(sequence <= self.to_sequence)
+            query = query.where(sequence <= _within_bigint(self.to_sequence))
         for subject in self.subjects:
             touching = select(event_subjects.c.sequence).where(event_subjects.c.subject == subject)
             query = query.where(sequence.in_(touching))
@@ -58,6 +61,10 @@ class EventQuery:
         if self.occurred_to is not None:
             query = query.where(events.c.occurred_at <= self.occurred_to)
         return query.order_by(sequence.desc() if self.newest_first else sequence).limit(self.limit)
+
+
+def _within_bigint(sequence: int) -> int:
+    return max(-1, min(sequence, _BEYOND_EVERY_SEQUENCE))
 
 
 def read_entries(connection: Connection, query: EventQuery) -> Generator[tuple[int, bytes, bytes]]:

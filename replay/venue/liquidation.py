@@ -66,7 +66,7 @@ def liquidate(view: RiskView, standing: Standing) -> None:
     else:
         seconds = timedelta(microseconds=int(view.policy.cooldown_seconds * 1_000_000))
         venue.partly_liquidated.add(standing.pot)
-        venue.cooling_until[standing.pot] = venue.journal.moment + seconds
+        venue.cooling_until[standing.pot] = venue.journal.processed_at + seconds
 
 
 def _fraction(view: RiskView, standing: Standing) -> Decimal:

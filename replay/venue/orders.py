@@ -137,10 +137,14 @@ def _margin(view: RiskView, command: PlaceOrder) -> Refusal | None:
         ),
         ZERO,
     )
-    reducing = reduces(account, claim, same_side)
-    if reducing and can_bear_reduction(view, account, claim):
-        return None
-    if command.reduce_only or command.account == venue.configuration.insurance_fund:
+    is_fund = command.account == venue.configuration.insurance_fund
+    if reduces(account, claim, same_side):
+        # The fund gets rid of what it took over even when that is at a loss beyond what it has.
+        if is_fund or can_bear_reduction(view, account, claim):
+            return None
+        if command.reduce_only:
+            return Refusal("insufficient_margin", "closing at this price leaves less than nothing")
+    elif is_fund or command.reduce_only:
         return Refusal("would_not_reduce", "the order would not only make a position smaller")
     room = order_room(view, account, [*claims, claim])
     if room is None:

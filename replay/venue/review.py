@@ -24,17 +24,14 @@ def review(view: RiskView, accounts: Iterable[str]) -> None:
     """
     concerned = {name for name in accounts if name != view.venue.configuration.insurance_fund}
     liquidated: set[MarginPot] = set()
-    while True:
-        breached = [
-            standing for standing in _standings(view, concerned) if _to_liquidate(view, standing, liquidated)
-        ]
-        if not breached:
-            break
+    standings = _standings(view, concerned)
+    while breached := [each for each in standings if _to_liquidate(view, each, liquidated)]:
         worst = min(breached, key=lambda standing: (-standing.shortfall, standing.pot))
         liquidate(view, worst)
         liquidated.add(worst.pot)
         concerned |= holders(view)
-    for standing in _standings(view, concerned):
+        standings = _standings(view, concerned)
+    for standing in standings:
         if not view.policy.breached(standing.value, standing.maintenance_margin):
             view.venue.partly_liquidated.discard(standing.pot)
             _call(view, standing)
@@ -66,7 +63,7 @@ def _to_liquidate(view: RiskView, standing: Standing, liquidated: set[MarginPot]
     if not view.policy.breached(standing.value, standing.maintenance_margin):
         return False
     cooling_until = view.venue.cooling_until.get(standing.pot)
-    cooling = cooling_until is not None and view.moment < cooling_until
+    cooling = cooling_until is not None and view.venue.journal.processed_at < cooling_until
     return not cooling or standing.value <= 0 or standing.equity <= 0
 
 

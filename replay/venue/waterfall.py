@@ -250,14 +250,13 @@ def _fund_can_take(view: RiskView, instrument: str, quantity: Decimal, gain: Dec
 
 
 def fund_available(view: RiskView) -> Decimal:
-    """Return what the fund can pay in cash and keep the maintenance margin of what it holds."""
+    """Return what the fund can pay in cash before its own equity is used up."""
     fund = view.venue.state.accounts.get(view.venue.configuration.insurance_fund)
     standing = None if fund is None else view.cross(fund)
     if fund is None or standing is None:
         return ZERO
-    required = sum((exposure.maintenance_margin for exposure in standing.exposures), ZERO)
     wallet = fund.balances.get(view.venue.configuration.settlement_asset, ZERO)
-    return max(min(wallet, standing.equity - required), ZERO)
+    return max(min(wallet, standing.equity), ZERO)
 
 
 def _bankrupt(case: Case) -> Party:

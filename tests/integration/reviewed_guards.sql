@@ -1,34 +1,5 @@
 -- As Postgres 18 prints them.
 
-CREATE OR REPLACE FUNCTION public.ledger_all_keys_ascend(value json)
- RETURNS boolean
- LANGUAGE plpgsql
- IMMUTABLE PARALLEL SAFE STRICT
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-DECLARE
-    inner_value json;
-BEGIN
-    IF json_typeof(value) = 'object' THEN
-        IF NOT public.ledger_keys_ascend(value) THEN
-            RETURN false;
-        END IF;
-        FOR inner_value IN SELECT item.value FROM json_each(value) AS item LOOP
-            IF json_typeof(inner_value) IN ('object', 'array') AND NOT public.ledger_all_keys_ascend(inner_value) THEN
-                RETURN false;
-            END IF;
-        END LOOP;
-    ELSIF json_typeof(value) = 'array' THEN
-        FOR inner_value IN SELECT item FROM json_array_elements(value) AS item LOOP
-            IF json_typeof(inner_value) IN ('object', 'array') AND NOT public.ledger_all_keys_ascend(inner_value) THEN
-                RETURN false;
-            END IF;
-        END LOOP;
-    END IF;
-    RETURN true;
-END
-$function$
-
 CREATE OR REPLACE FUNCTION public.ledger_flat_subjects(data jsonb)
  RETURNS SETOF text
  LANGUAGE sql
@@ -57,6 +28,10 @@ DECLARE
     last record;
     accepted_until timestamptz;
 BEGIN
+    -- On a table of someone's own this would move the head past events that are not there.
+    IF TG_RELID <> 'public.events'::regclass THEN
+        RAISE EXCEPTION 'this guard belongs to events' USING ERRCODE = 'LG004';
+    END IF;
     SELECT * INTO head FROM public.ledger_head FOR UPDATE;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'no ledger is open in this database' USING ERRCODE = 'LG006';
@@ -76,6 +51,7 @@ BEGIN
             DETAIL = extract(epoch FROM head.appended_at - clock_timestamp())::text;
     END IF;
 
+    BEGIN
     WITH placed AS MATERIALIZED (
         SELECT n.*, convert_from(n.canonical, 'UTF8') AS body,
             head.sequence + row_number() OVER in_order AS dense_sequence,
@@ -103,30 +79,47 @@ BEGIN
             WHEN left(body, 10) <> '{"event":{' OR json_strip_nulls(entry)::text <> body
                 OR (SELECT count(*) FROM json_object_keys(entry)) <> 2
                 OR json_typeof(event.data) IS DISTINCT FROM 'object'
-                OR json_typeof(coalesce(event.source, '{}')) <> 'object'
+                OR json_typeof(event.source) <> 'object'
+                OR event.schema IS NULL
                 OR EXISTS (
                     SELECT FROM (
-                        SELECT key, lag(key) OVER (PARTITION BY part ORDER BY place) AS previous, part
+                        SELECT part, key, value, lag(key) OVER (PARTITION BY part ORDER BY place) AS previous
                         FROM (
-                            SELECT 1 AS part, key, place
-                            FROM json_object_keys(entry -> 'event') WITH ORDINALITY AS own (key, place)
+                            SELECT 1 AS part, key, value, place
+                            FROM json_each(entry -> 'event') WITH ORDINALITY AS own (key, value, place)
                             UNION ALL
-                            SELECT 2, key, place FROM json_object_keys(event.data) WITH ORDINALITY AS own (key, place)
+                            SELECT 2, key, value, place
+                            FROM json_each(event.data) WITH ORDINALITY AS own (key, value, place)
                             UNION ALL
-                            SELECT 3, key, place FROM json_object_keys(event.source) WITH ORDINALITY AS own (key, place)
+                            SELECT 3, key, value, place
+                            FROM json_each(event.source) WITH ORDINALITY AS own (key, value, place)
                         ) AS ordered
-                    ) AS pair WHERE previous >= key COLLATE "C"
+                    ) AS pair
+                    WHERE previous >= key COLLATE "C" OR octet_length(key) <> length(key)
+                        OR CASE
+                            WHEN part > 1 THEN json_typeof(value) IN ('number', 'null')
+                            WHEN key = 'schema' THEN value::text !~ '^[1-9][0-9]{0,14}$'
+                            WHEN key IN ('data', 'source') THEN false
+                            ELSE json_typeof(value) <> 'string' OR key NOT IN (
+                                'actor', 'causation', 'correlation', 'id', 'occurred_at', 'processed_at',
+                                'received_at', 'type')
+                        END
                 )
-                OR (public.ledger_is_nested(event.data) AND NOT public.ledger_all_keys_ascend(event.data))
-                OR (public.ledger_is_nested(event.source) AND NOT public.ledger_all_keys_ascend(event.source))
+                OR (public.ledger_is_nested(event.data) AND NOT public.ledger_is_within_profile(event.data, 40))
+                OR (public.ledger_is_nested(event.source) AND NOT public.ledger_is_within_profile(event.source, 40))
+                -- Control characters; the cheap tests first, for most entries need no more.
+                OR ((strpos(body, E'\\') > 0 OR octet_length(canonical) <> length(body) OR strpos(body, E'\x7f') > 0)
+                    AND body ~ E'[\u007f-\u009f]|^(?:[^\\\\]|\\\\.)*\\\\[^"\\\\]')
                 THEN 'LG003 the bytes are not in canonical form'
-            WHEN octet_length(body) - length(link_head) - 32 - length(link_tail) - length('{"event":') + 1 > 65000
+            WHEN octet_length(canonical) - octet_length(link_head) - 32 - octet_length(link_tail)
+                - length('{"event":') + 1 > 65000
                 THEN 'LG003 event has more than 65,000 bytes'
             WHEN event.id IS DISTINCT FROM linked.id::text
                 THEN 'LG002 id differs from the bytes'
             WHEN event.type IS DISTINCT FROM linked.type
                 THEN 'LG002 type differs from the bytes'
             WHEN event.occurred_at IS DISTINCT FROM public.ledger_time_text(linked.occurred_at)
+                OR length(event.occurred_at) IS DISTINCT FROM 27 OR linked.occurred_at < '0001-01-01 00:00:00+00'
                 THEN 'LG002 occurred_at differs from the bytes'
             WHEN linked.writer <> session_user
                 THEN format('LG002 writer is not the session''s role %s', session_user)
@@ -137,10 +130,14 @@ BEGIN
                 THEN 'LG001 LedgerOpened is the first event, and no other'
             END AS problem
         FROM linked, LATERAL json_to_record(entry -> 'event')
-            AS event (data json, id text, occurred_at text, source json, type text)
+            AS event (data json, id text, occurred_at text, schema json, source json, type text)
     )
     SELECT sequence, problem INTO refused FROM checked WHERE problem IS NOT NULL ORDER BY sequence LIMIT 1;
-    IF FOUND THEN
+    EXCEPTION
+        WHEN data_exception OR statement_too_complex THEN
+            RAISE EXCEPTION 'the bytes are not JSON: %', SQLERRM USING ERRCODE = 'LG003';
+    END;
+    IF refused.sequence IS NOT NULL THEN
         RAISE EXCEPTION '%', format('event %s: %s', refused.sequence, substr(refused.problem, 7))
             USING ERRCODE = left(refused.problem, 5), DETAIL = refused.sequence::text;
     END IF;
@@ -172,11 +169,37 @@ CREATE OR REPLACE FUNCTION public.ledger_is_nested(value json)
  IMMUTABLE PARALLEL SAFE STRICT
 RETURN ((strpos(substr((value)::text, 2), '{'::text) > 0) OR (strpos((value)::text, '['::text) > 0))
 
-CREATE OR REPLACE FUNCTION public.ledger_keys_ascend(value json)
+CREATE OR REPLACE FUNCTION public.ledger_is_within_profile(value json, depth integer)
  RETURNS boolean
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE PARALLEL SAFE STRICT
-RETURN (NOT (EXISTS (SELECT FROM (SELECT key.key, lag(key.key) OVER () AS previous FROM json_object_keys(ledger_keys_ascend.value) key(key)) pair WHERE (pair.previous >= (pair.key COLLATE "C")))))
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    member record;
+    previous text;
+BEGIN
+    CASE json_typeof(value)
+    WHEN 'object' THEN
+        FOR member IN SELECT item.key, item.value FROM json_each(value) AS item LOOP
+            IF previous >= member.key COLLATE "C" OR octet_length(member.key) <> length(member.key)
+                OR depth <= 0 OR NOT public.ledger_is_within_profile(member.value, depth - 1) THEN
+                RETURN false;
+            END IF;
+            previous := member.key;
+        END LOOP;
+    WHEN 'array' THEN
+        FOR member IN SELECT item AS value FROM json_array_elements(value) AS item LOOP
+            IF depth <= 0 OR NOT public.ledger_is_within_profile(member.value, depth - 1) THEN
+                RETURN false;
+            END IF;
+        END LOOP;
+    ELSE
+        RETURN json_typeof(value) IN ('string', 'boolean');
+    END CASE;
+    RETURN true;
+END
+$function$
 
 CREATE OR REPLACE FUNCTION public.ledger_lock_head(OUT origin text, OUT sequence bigint, OUT hash bytea, OUT appended_at timestamp with time zone, OUT writer text, OUT ahead_seconds numeric)
  RETURNS record

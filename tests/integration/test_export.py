@@ -400,6 +400,12 @@ def tamper(ledger: Ledger, statement: str) -> None:
             ChainBrokenError,
             "broken at sequence 20",
         ),
+        (
+            "ALTER TABLE events ALTER COLUMN hash DROP EXPRESSION; "
+            "UPDATE events SET hash = sha256('another') WHERE sequence = 5",
+            ChainBrokenError,
+            "broken at sequence 5",
+        ),
         ("DELETE FROM events WHERE sequence = 0", IntegrityError, "sequence 1 says sequence 1"),
         ("UPDATE events SET sequence = 21 WHERE sequence = 5", IntegrityError, "its last event at 21"),
         ("UPDATE events SET sequence = 30 WHERE sequence = 20", IntegrityError, "its last event at 30"),

@@ -48,7 +48,13 @@ _PRICE: JsonObject = {
     "index_price": "26001",
     "method": "index and premium",
 }
-_MARGIN_CALL: JsonObject = {"account": "A17", "margin_ratio": "0.9", "required": "100", "deadline": LATER}
+_MARGIN_CALL: JsonObject = {
+    "account": "A17",
+    "instrument": "BTC-PERP",
+    "margin_ratio": "0.9",
+    "required": "100",
+    "deadline": LATER,
+}
 _HOLD: JsonObject = {"hold": "H1", "subjects": ["account/A17", "instrument/BTC-PERP"], "reason": "inquiry"}
 _KEY: JsonObject = {
     "name": "venue.example/perpetuals",
@@ -376,3 +382,14 @@ def prepared(draft: Draft | None = None, event_id: str | None = None) -> Prepare
     """Return a draft (a deposit, unless one is given) under its id or a random one."""
     given = draft or deposit()
     return prepare(given, uuid.UUID(event_id) if event_id else given.id or uuid.uuid4())
+
+
+def event_of_size(size: int) -> Draft:
+    """Return an event whose bytes, under :data:`EVENT_ID`, are of the size; 64,000 to 65,000 or so."""
+
+    def with_approver(length: int) -> Draft:
+        approvers = ["x" * 250] * 250 + ["y" * (length // 8)] * 7 + ["y" * (length - length // 8 * 7)]
+        data: JsonObject = {**EXAMPLES["CorrectionRecorded"], "approvers": [*approvers]}
+        return Draft.from_json(draft_json("CorrectionRecorded", data=data))
+
+    return with_approver(1000 + size - len(prepared(with_approver(1000), EVENT_ID).event_bytes))

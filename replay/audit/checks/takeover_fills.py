@@ -23,8 +23,9 @@ TAKEOVER_DIFFERS = FindingKind(
 FILLS_DO_NOT_MATCH = FindingKind(
     "fills_do_not_match_liquidation",
     Severity.ERROR,
-    "A liquidation has no fills of the liquidated account, or a fill with purpose `liquidation` names no "
-    "liquidation that was recorded before it. Evidence: the liquidation, or the fills.",
+    "A liquidation has no fills of the liquidated account; a fill with purpose `liquidation` names no "
+    "liquidation that was recorded before it; or a LiquidationStarted has fills and its LiquidationExecuted "
+    "never came. Evidence: the liquidation, or the fills.",
 )
 
 
@@ -67,6 +68,16 @@ class LiquidationFills(Check):
 
     def finish(self, _state: VenueState) -> None:
         """Report stray fills, one finding for each account and liquidation that they name."""
+        for name, begun in self.facts.liquidations.begun.items():
+            if begun.fills.sequences:
+                self.report(
+                    FILLS_DO_NOT_MATCH,
+                    f"liquidation {name} of {begun.account} was started and has {len(begun.fills.sequences)} "
+                    "fills, but no LiquidationExecuted",
+                    account=begun.account,
+                    sequence=begun.judgement.sequence,
+                    evidence=(begun.judgement.sequence, *begun.fills.sequences),
+                )
         groups: dict[tuple[str, str | None], list[StrayFill]] = defaultdict(list)
         for fill in self.facts.liquidations.stray_fills:
             groups[fill.account, fill.liquidation].append(fill)

@@ -12,7 +12,7 @@ from ledger.errors import InvalidEventError, InvalidInputError
 from ledger.events.cash import DepositRecorded
 from ledger.events.envelope import LARGEST_EVENT_BYTES, Draft, differing_fields, prepare
 from ledger.events.governance import CorrectionRecorded
-from tests.support.examples import EVENT_ID, EXAMPLES, TIME, deposit, draft_json, prepared
+from tests.support.examples import EVENT_ID, EXAMPLES, TIME, deposit, draft_json, event_of_size, prepared
 
 
 def refusal(value: JsonValue) -> InvalidInputError:
@@ -197,18 +197,10 @@ def test_free_data_is_bounded_so_that_its_entry_can_be_read_again() -> None:
 
 
 def test_an_event_of_65000_bytes_is_the_largest() -> None:
-    def with_approver(length: int) -> Draft:
-        approvers = ["x" * 250] * 255 + ["y" * length]
-        return Draft.from_json(
-            draft_json("CorrectionRecorded", data={**EXAMPLES["CorrectionRecorded"], "approvers": approvers})
-        )
-
-    size = len(prepared(with_approver(1)).event_bytes)
-    room = LARGEST_EVENT_BYTES - size
-    assert 0 < room < 255
-    assert len(prepared(with_approver(1 + room)).event_bytes) == LARGEST_EVENT_BYTES
+    largest = prepared(event_of_size(LARGEST_EVENT_BYTES), EVENT_ID)
+    assert len(largest.event_bytes) == LARGEST_EVENT_BYTES == 65_000
     with pytest.raises(InvalidEventError, match="the event has 65001 bytes; 65000 are allowed"):
-        prepared(with_approver(2 + room))
+        prepared(event_of_size(LARGEST_EVENT_BYTES + 1), EVENT_ID)
 
 
 def test_payloads_made_in_python_are_held_to_the_same_rules() -> None:

@@ -289,6 +289,21 @@ FORGERIES: dict[str, tuple[Callable[[list[bytes]], list[bytes]], str, int]] = {
     "not an object": (lambda lines: [*lines[:5], b"[]", *lines[6:]], "well_formed", 5),
     "no link": (lambda lines: [*lines[:5], b'{"event":{}}', *lines[6:]], "well_formed", 5),
     "link is text": (lambda lines: [*lines[:5], b'{"event":{},"link":"x"}', *lines[6:]], "well_formed", 5),
+    "white space in the last": (
+        lambda lines: [*lines[:-1], lines[-1].replace(b":{", b": {", 1)],
+        "well_formed",
+        EVENTS - 1,
+    ),
+    "order of keys in the last": (
+        lambda lines: [*lines[:-1], json.dumps(dict(reversed(json.loads(lines[-1]).items()))).encode()],
+        "well_formed",
+        EVENTS - 1,
+    ),
+    "duplicate key in the last": (
+        lambda lines: [*lines[:-1], lines[-1].replace(b'"account":', b'"account":"A1","account":')],
+        "well_formed",
+        EVENTS - 1,
+    ),
     "third key": (
         lambda lines: [*lines[:-1], edited(lines[-1], lambda value: value.update(note="x"))],
         "well_formed",

@@ -317,6 +317,14 @@ def test_liquidation_fills_that_no_liquidation_calls_for_are_an_error(liquidatio
     assert finding.evidence == (fill.sequence,)
 
 
+def test_a_liquidation_that_was_started_and_filled_but_never_reported_is_an_error() -> None:
+    events = LiquidatedVenue(started=True, executed=None).events()
+    (finding,) = found(events, "fills_do_not_match_liquidation")
+    assert finding.account == "A"
+    assert finding.sequence == sequence_of(events, "LiquidationStarted")
+    assert "no LiquidationExecuted" in finding.message
+
+
 def test_trades_of_both_sides_in_one_event_are_found_by_their_trade_id() -> None:
     venue = LiquidatedVenue(fill=None)
     venue.open()

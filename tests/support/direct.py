@@ -1,0 +1,147 @@
+"""Writing past the library: rows of one's own as the writer role, and a superuser without guards."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+
+from ledger.chain import Sealer, event_bytes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ledger.events.envelope import PreparedEvent
+
+WRITER = "ledger_test_writer"
+TABLES = ("events", "event_subjects", "ledger_head")
+COLUMNS = ("sequence", "id", "type", "occurred_at", "appended_at", "writer", "canonical")
+
+
+@dataclass
+class Row:
+    """A row of ``events``, to be spoilt before it is inserted."""
+
+    sequence: int
+    id: UUID
+    type: str
+    occurred_at: datetime | str
+    appended_at: datetime
+    writer: str
+    canonical: bytes
+
+    def replace(self, old: str, new: str) -> None:
+        """Change the stored bytes; the text to change has to be there."""
+        assert self.canonical.count(old.encode()) == 1, (old, self.canonical)
+        self.canonical = self.canonical.replace(old.encode(), new.encode())
+
+    @property
+    def event(self) -> bytes:
+        """The bytes of the ``event`` object."""
+        return event_bytes_of(self.canonical)
+
+
+class DirectWriter:
+    """A session of the writer role that speaks SQL itself."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self.connection = connection
+
+    def row(self, event: PreparedEvent, *, later_by: timedelta = timedelta(), ahead: int = 0) -> Row:
+        """Return the right next row; the transaction stays open and holds the head's lock."""
+        found = self.connection.execute(
+            "SELECT origin, sequence, hash, appended_at, writer FROM ledger_lock_head()"
+        ).fetchone()
+        assert found is not None
+        origin, sequence, head_hash, appended_at, writer = found
+        appended_at += later_by
+        sequence += 1 + ahead
+        canonical, _ = Sealer(origin, writer, appended_at, sequence, head_hash).seal(
+            event.event_bytes, bytes(16)
+        )
+        return Row(sequence, event.id, event.type, event.occurred_at, appended_at, writer, canonical)
+
+    def insert(self, *rows: Row) -> None:
+        """Insert rows with one statement and commit."""
+        with self.connection.cursor() as cursor:
+            values = sql.SQL(", ").join([sql.SQL("(%s, %s, %s, %s, %s, %s, %s)")] * len(rows))
+            statement = sql.SQL("INSERT INTO events ({}) VALUES {}").format(
+                sql.SQL(", ").join(map(sql.Identifier, COLUMNS)), values
+            )
+            cursor.execute(statement, [getattr(row, name) for row in rows for name in COLUMNS])
+        self.connection.commit()
+
+    def refusal(self, *rows: Row) -> str | None:
+        """Try to insert rows and return the SQLSTATE of the refusal, or None where they were taken."""
+        try:
+            self.insert(*rows)
+        except psycopg.Error as error:
+            self.connection.rollback()
+            return error.sqlstate
+        return None
+
+    def refusal_of(self, statement: str, *parameters: object) -> str | None:
+        """Try a statement and return the SQLSTATE of the refusal, or None where it went through."""
+        try:
+            self.connection.execute(statement.encode(), parameters or None)
+        except psycopg.Error as error:
+            return error.sqlstate
+        finally:
+            self.connection.rollback()
+        return None
+
+
+@contextmanager
+def direct_writer(url: str, role: str = WRITER) -> Iterator[DirectWriter]:
+    """Give a session of a role that may read and insert, and nothing else."""
+    name = sql.Identifier(role)
+    with psycopg.connect(url) as connection:
+        exists = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone()
+        if exists is None:
+            connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
+        connection.execute(sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {}").format(name))
+        connection.execute(sql.SQL("GRANT INSERT ON events TO {}").format(name))
+        connection.commit()
+        connection.execute(sql.SQL("SET SESSION AUTHORIZATION {}").format(name))
+        connection.commit()
+        yield DirectWriter(connection)
+
+
+@contextmanager
+def unguarded(url: str) -> Iterator[psycopg.Connection[Any]]:
+    """Give a superuser's session in which no trigger fires and no constraint of ``events`` holds."""
+    with psycopg.connect(url) as connection:
+        for table in TABLES:
+            connection.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER ALL").format(sql.Identifier(table)))
+        connection.execute("ALTER TABLE events DROP CONSTRAINT IF EXISTS events_pkey")
+        connection.execute("ALTER TABLE events DROP CONSTRAINT IF EXISTS events_id_key")
+        yield connection
+
+
+@contextmanager
+def without_triggers(url: str) -> Iterator[psycopg.Connection[Any]]:
+    """Give a superuser's session without triggers, which are back afterwards."""
+    with psycopg.connect(url) as connection:
+        for table in TABLES:
+            connection.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER ALL").format(sql.Identifier(table)))
+        yield connection
+        for table in TABLES:
+            connection.execute(sql.SQL("ALTER TABLE {} ENABLE TRIGGER ALL").format(sql.Identifier(table)))
+        for table, trigger in (
+            ("events", "guard_append"),
+            ("events", "refuse_change"),
+            ("event_subjects", "refuse_change"),
+            ("event_subjects", "refuse_direct_change"),
+            ("ledger_head", "refuse_change"),
+            ("ledger_head", "refuse_direct_change"),
+        ):
+            connection.execute(
+                sql.SQL("ALTER TABLE {} ENABLE ALWAYS TRIGGER {}").format(
+                    sql.Identifier(table), sql.Identifier(trigger)
+                )
+            )

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from unittest.mock import patch
+
+from ledger.events.registry import PAYLOADS
+from replay.audit.breaches import REACH, Breach, BreachTracker, Unit
+from replay.fold import fold
+from replay.margin import evaluate_account
+from tests.support.events import START, History
+
+CROSS = Unit("A")
+# What names an account, an instrument or an asset and yet moves nobody across the boundary.
+ASSERT_ONLY = {
+    "AccountStateReported",
+    "AssetListed",
+    "ClockSynchronised",
+    "ExportIssued",
+    "FeeScheduleSet",
+    "FundingScheduleSet",
+    "FundingSettled",
+    "IndexPriceUpdated",
+    "LastPriceUpdated",
+    "LegalHoldPlaced",
+    "LegalHoldReleased",
+    "LiquidationExecuted",
+    "LiquidationStarted",
+    "MarginCallCured",
+    "MarginCallIssued",
+    "OrderAccepted",
+    "OrderCancelled",
+    "OrderRejected",
+    "PositionAutoDeleveraged",
+    "ReserveAttested",
+    "RestoreAccepted",
+    "SigningKeyRegistered",
+    "SigningKeyRetired",
+    "SourceDeclared",
+    "SourceTotalsReported",
+    "StateCommitted",
+}
+
+
+def since(history: History, unit: Unit = CROSS) -> Breach | None:
+    tracker = BreachTracker()
+    fold(history.events, after=(tracker.after,))
+    return tracker.since(unit)
+
+
+def long_of_thirty(deposit: str) -> History:
+    history = History()
+    history.list_instrument()
+    history.deposit("A", deposit)
+    history.fill("A", "buy", "30", "100")
+    return history
+
+
+def test_every_event_type_has_a_reach_or_asserts_only() -> None:
+    assert REACH.keys() | ASSERT_ONLY == PAYLOADS.keys()
+    assert not REACH.keys() & ASSERT_ONLY
+
+
+def test_a_schedule_whose_maintenance_margin_jumps_is_evaluated_at_every_mark() -> None:
+    history = long_of_thirty("130")
+    history.schedule("BTC-PERP", ("0", "3000", "0.01", "0", "50"), ("3000", None, "0.05", "0", "10"))
+    history.mark("99")
+    assert since(history) is None
+    history.mark("100.5")  # a gain of 45, and 121 more maintenance margin
+    breach = since(history)
+    assert breach is not None
+    assert breach.sequence == history.events[-1].sequence
+
+
+def test_a_schedule_that_comes_into_force_begins_a_breach_at_the_next_event_of_any_kind() -> None:
+    history = long_of_thirty("300")
+    history.schedule()
+    history.mark("100")
+    history.schedule("BTC-PERP", ("0", None, "0.2", "0", "5"), effective_at=START + timedelta(minutes=1))
+    history.mark("100.01")
+    assert since(history) is None
+    later = history.add(
+        "FundingSettled", instrument="BTC-PERP", rate="0", occurred_at=START + timedelta(minutes=1)
+    )
+    breach = since(history)
+    assert breach is not None
+    assert breach.sequence == later.sequence
+
+
+def test_what_is_not_known_is_no_breach() -> None:
+    history = long_of_thirty("1")
+    history.mark("50")
+    assert since(history) is None  # no schedule
+    history.schedule()
+    assert since(history) is not None
+
+
+def test_an_isolated_position_and_the_cross_account_are_two_units() -> None:
+    history = History()
+    history.list_instrument()
+    history.list_instrument("ETH-PERP")
+    history.schedule()
+    history.schedule("ETH-PERP")
+    history.add("MarginModeSet", account="A", instrument="ETH-PERP", margin_mode="isolated")
+    history.deposit("A", "1000")
+    history.add("MarginAdjusted", account="A", instrument="ETH-PERP", amount="10", reason="entry")
+    history.fill("A", "buy", "1", "1000")
+    history.fill("A", "buy", "1", "1000", "ETH-PERP")
+    history.mark("1000")
+    history.mark("990", "ETH-PERP")
+    assert since(history) is None
+    assert since(history, Unit("A", ("ETH-PERP", "both"))) is not None
+
+
+def test_the_evidence_is_the_event_and_what_it_was_judged_by() -> None:
+    history = long_of_thirty("40")
+    history.schedule()
+    history.policy()
+    history.mark("100")
+    history.mark("99")
+    breach = since(history)
+    assert breach is not None
+    schedule, policy, _, mark = (event.sequence for event in history.events[-4:])
+    assert breach.evidence == (mark, schedule, policy, mark)
+    assert breach.policy_recorded
+
+
+def test_marks_inside_the_band_cost_no_evaluation() -> None:
+    history = long_of_thirty("3000")
+    history.schedule()
+    history.mark("100")
+    for price in range(90, 110):
+        history.mark(str(price))
+    with patch("replay.audit.breaches.evaluate_account", wraps=evaluate_account) as evaluated:
+        since(history)
+    # The schedule, the first mark, and nothing for the twenty that follow.
+    assert evaluated.call_count == 2
