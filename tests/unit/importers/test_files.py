@@ -49,7 +49,10 @@ def test_lines_are_numbered_from_one_whatever_ends_them(tmp_path: Path, content:
 
 
 def test_what_a_file_is_shows_in_its_first_bytes_not_in_its_name(tmp_path: Path) -> None:
-    assert list(only(written(tmp_path / "a.csv", gzip.compress(b"time,user\none\ntwo\n", mtime=0))).lines()) == LINES
+    assert (
+        list(only(written(tmp_path / "a.csv", gzip.compress(b"time,user\none\ntwo\n", mtime=0))).lines())
+        == LINES
+    )
     assert list(only(written(tmp_path / "b.gz", b"time,user\none\ntwo\n")).lines()) == LINES
     assert list(only(zipped(tmp_path / "c.csv", {"x": b"time,user\none\ntwo\n"})).lines()) == LINES
 
@@ -130,7 +133,9 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_standard_input_is_read_like_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(gzip.compress(b"time,user\none\ntwo\n", mtime=0))))
+    monkeypatch.setattr(
+        sys, "stdin", io.TextIOWrapper(io.BytesIO(gzip.compress(b"time,user\none\ntwo\n", mtime=0)))
+    )
     (member,) = open_members("-")
     assert list(member.lines()) == LINES
     assert list(member.lines()) == LINES
