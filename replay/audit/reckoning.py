@@ -49,6 +49,10 @@ def reckon(case: LiquidationCase) -> AuditedLiquidation:
     ratio = None
     if notional > 0:
         ratio = divide(account_value, notional, scale=RATIO_SCALE, rounding=RATIO_ROUNDING)
+    at_marks = _notional_at_marks(case, touched)
+    unit = printed_unit(notional, case.before.amount_unit)
+    if implied is not None and at_marks is not None and abs(at_marks - notional) < unit:
+        _note_other_price(implied, notional, notes)
     return AuditedLiquidation(
         liquidation=data.liquidation,
         account=data.account,
@@ -65,8 +69,8 @@ def reckon(case: LiquidationCase) -> AuditedLiquidation:
         rebuilt_takeover_notional=None if implied is None else implied.total,
         residual=None if implied is None else implied.total - notional,
         residual_tolerance=None if implied is None else implied.tolerance,
-        amount_unit=printed_unit(notional, case.before.amount_unit),
-        rebuilt_notional=_notional_at_marks(case, touched),
+        amount_unit=unit,
+        rebuilt_notional=at_marks,
         rebuilt_account_value=rebuilt_value,
         unexplained_cash=cash,
         judgement=case.judgement,
@@ -140,6 +144,16 @@ def _implied_notional(
         )
         notes[Note("takeover_not_rebuilt", message)] = None
     return implied
+
+
+def _note_other_price(implied: LiquidatedNotional, notional: Decimal, notes: dict[Note, None]) -> None:
+    """Say where a residual comes from when the recorded notional is that of recorded marks."""
+    if abs(implied.total - notional) > implied.tolerance:
+        message = (
+            "the recorded notional is that of recorded marks; the residual says that the takeover was not at "
+            "bankruptcy prices"
+        )
+        notes[Note("takeover_not_at_bankruptcy_price", message)] = None
 
 
 def _notional_at_marks(case: LiquidationCase, touched: Iterable[ClosedPosition]) -> Decimal | None:

@@ -258,7 +258,10 @@ def test_a_takeover_better_than_bankruptcy_is_no_difference_of_notional() -> Non
     venue.open()
     venue.liquidate()
     venue.take_over(price="49150")
-    assert only(venue.history.events).residual != 0
+    liquidation = only(venue.history.events)
+    assert liquidation.residual is not None
+    assert liquidation.residual > 150
+    assert "takeover_not_at_bankruptcy_price" in {note.code for note in liquidation.notes}
     assert audit(venue.history.events).findings == ()
 
 
