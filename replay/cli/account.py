@@ -13,7 +13,7 @@ from ledger.errors import NotFoundError
 from replay.cli.cuts import Replay, cut_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from ledger.store.ledger import Ledger
     from replay.margin import AccountMargin, PositionMargin
@@ -24,8 +24,8 @@ STATES = {
     "healthy": "healthy",
     "warning": "WARNING: the margin ratio has reached the policy's warning ratio",
     "margin_call": "MARGIN CALL: the margin ratio has reached the policy's margin call ratio",
-    "liquidatable": "LIQUIDATABLE: the collateral value no longer covers the maintenance margin",
-    "bankrupt": "BANKRUPT: the collateral value is below zero",
+    "liquidatable": "LIQUIDATABLE: the maintenance margin is no longer covered",
+    "bankrupt": "BANKRUPT: what is left is below zero",
     "undetermined": "undetermined: what is missing for a verdict is in the notes",
 }
 
@@ -106,7 +106,7 @@ def _words(record: Account, margin: AccountMargin, folded: str) -> str:
         f"{', closed' if profile.closed else ''}",
         f"after sequence {margin.sequence}, {moment(margin.at)}   ({folded})",
         "",
-        f"  state                {STATES[margin.state]}",
+        *_states(margin),
         *(f"  {name:<19}  {value}" for name, value in rows),
     ]
     if margin.positions:
@@ -117,28 +117,26 @@ def _words(record: Account, margin: AccountMargin, folded: str) -> str:
     return "\n".join(lines)
 
 
+def _states(margin: AccountMargin) -> Iterator[str]:
+    """Return the account's state, and those of isolated positions, which stand on their own."""
+    isolated = [each for each in margin.positions if each.margin_mode == "isolated"]
+    scope = " (all but isolated positions)" if isolated else ""
+    yield f"  state                {STATES[margin.state]}{scope}"
+    for each in isolated:
+        yield f"  {_name(each):<19}  {STATES[each.state]}"
+
+
 def _positions(positions: Iterable[PositionMargin]) -> str:
     from ledger.amounts import format_exact
     from replay.cli.text import figure, percent, price, table
 
     header = (
-        "position",
-        "margin",
-        "quantity",
-        "entry",
-        "mark",
-        "notional",
-        "unrealised",
-        "maintenance",
-        "ratio",
-        "liquidated at",
-        "bankrupt at",
-        "state",
-    )
+        "position", "quantity", "entry", "mark", "notional", "unrealised", "maintenance", "ratio",
+        "liquidated at", "bankrupt at",
+    )  # fmt: skip
     rows = [
         (
-            each.instrument + ("" if each.position_side == "both" else f" {each.position_side}"),
-            each.margin_mode,
+            _name(each),
             format_exact(each.quantity),
             price(each.entry_price),
             price(each.mark_price),
@@ -148,11 +146,16 @@ def _positions(positions: Iterable[PositionMargin]) -> str:
             percent(each.margin_ratio),
             _liquidation_prices(each),
             price(each.bankruptcy_price),
-            each.state.replace("_", " "),
         )
         for each in positions
     ]
-    return table(header, rows, left=2, indent="  ")
+    return table(header, rows, indent="  ")
+
+
+def _name(position: PositionMargin) -> str:
+    side = "" if position.position_side == "both" else position.position_side
+    mode = "" if position.margin_mode == "cross" else position.margin_mode
+    return " ".join(filter(None, (position.instrument, side, mode)))
 
 
 def _liquidation_prices(position: PositionMargin) -> str:

@@ -11,7 +11,7 @@ from ledger.cli.common import Session, ledger_command
 from ledger.clock import format_time
 from ledger.errors import ExitCode
 from replay.cli.cuts import Counted, FoldCounts, Replay, cut_options
-from replay.cli.text import UNKNOWN, figure, fixed, percent, table
+from replay.cli.text import UNKNOWN, figure, fixed, percent, seconds, table
 from replay.findings import Severity
 
 if TYPE_CHECKING:
@@ -114,7 +114,6 @@ def _liquidations(liquidations: Sequence[AuditedLiquidation], most: int | None) 
 
 
 def _liquidation(each: AuditedLiquidation) -> tuple[str, ...]:
-    latency = UNKNOWN if each.latency_seconds is None else f"{figure(each.latency_seconds)} s"
     return (
         str(each.sequence),
         format_time(each.occurred_at)[:19] + "Z",
@@ -125,7 +124,7 @@ def _liquidation(each: AuditedLiquidation) -> tuple[str, ...]:
         fixed(each.residual, RESIDUAL_SCALE),
         percent(each.recorded_ratio),
         each.verdict,
-        latency,
+        seconds(each.latency_seconds),
     )
 
 

@@ -38,12 +38,19 @@ def percent(value: Decimal | None) -> str:
     return UNKNOWN if value is None else f"{figure(value * _HUNDRED)} %"
 
 
-def price(value: Decimal | None) -> str:
-    """Return a price with at most six digits after the point."""
+def seconds(value: Decimal | None) -> str:
+    """Return a duration to the millisecond."""
     if value is None:
         return UNKNOWN
-    shown = round_to(value, 6 if abs(value) >= 1 else 12, Rounding.HALF_EVEN)
-    return f"{Decimal(format_exact(shown)):,f}"
+    return f"{format_exact(round_to(value, 3, Rounding.HALF_EVEN))} s"
+
+
+def price(value: Decimal | None) -> str:
+    """Return a price rounded half-even to six digits that count, and two after the point at least."""
+    if value is None:
+        return UNKNOWN
+    scale = max(2, min(MAXIMUM_SCALE, 5 - value.adjusted())) if value else 2
+    return f"{Decimal(format_exact(round_to(value, scale, Rounding.HALF_EVEN))):,f}"
 
 
 def amounts(by_asset: Mapping[str, Decimal]) -> str:

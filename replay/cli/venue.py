@@ -74,7 +74,6 @@ def words(report: VenueReport, origin: str, folded: str) -> str:
     kinds = ", ".join(
         f"{count:,} {kind.replace('_', ' ')}" for kind, count in sorted(report.accounts_by_kind.items())
     )
-    owing = report.negative_equity
     lines = [
         f"{origin}   {report.accounts:,} accounts ({kinds})",
         f"after sequence {report.sequence}, {moment(report.at)}   ({folded})",
@@ -82,7 +81,7 @@ def words(report: VenueReport, origin: str, folded: str) -> str:
         _assets(report),
         "",
         f"  insurance fund   {amounts(report.insurance_fund)}",
-        f"  negative equity  {len(owing.by_account):,} accounts owe {amounts(owing.amounts)}",
+        f"  negative equity  {_owing(report)}",
         f"  solvent          {VERDICTS[report.solvent]}",
     ]
     if report.notes:
@@ -91,6 +90,14 @@ def words(report: VenueReport, origin: str, folded: str) -> str:
         lines += [f"  … and {more:,} more: --json"] if more > 0 else []
     lines += ["", "Figures are rounded for reading; --json gives them exactly."]
     return "\n".join(lines)
+
+
+def _owing(report: VenueReport) -> str:
+    owing = report.negative_equity
+    if not owing.by_account:
+        return "none"
+    one = len(owing.by_account) == 1
+    return f"{amounts(owing.amounts)} of {len(owing.by_account):,} account{'' if one else 's'}"
 
 
 def _assets(report: VenueReport) -> str:

@@ -12,6 +12,10 @@ from typing import Any
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _PROGRAM = "import sys; sys.argv[0] = '{0}'; from {0}.cli import main; main()"
+_DEMO = """
+from ledger.cli.common import LazyGroup, run
+run(LazyGroup(name="ledger", commands_by_name={"demo": "replay.cli.demo:demo"}))
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +43,11 @@ class Commands:
 
     def run(self, program: str, *words: str) -> Run:
         """Run a command and wait for its end."""
+        return self._run(_PROGRAM.format(program), *words)
+
+    def _run(self, code: str, *words: str) -> Run:
         done = subprocess.run(
-            [sys.executable, "-c", _PROGRAM.format(program), *words],
+            [sys.executable, "-c", code, *words],
             cwd=self.folder,
             env={
                 **os.environ,
@@ -57,6 +64,10 @@ class Commands:
     def ledger(self, *words: str) -> Run:
         """Run ``ledger``."""
         return self.run("ledger", *words)
+
+    def demo(self, *words: str) -> Run:
+        """Run ``ledger demo``, whose entry point only an installed distribution has."""
+        return self._run(_DEMO, "demo", *words)
 
     def replay(self, *words: str) -> Run:
         """Run ``replay``."""
