@@ -76,7 +76,7 @@ def test_the_published_history_imports_verifies_and_is_audited(history: Path, da
         for each in liquidations
         if each["leverage_type"] == "Cross"
     )
-    assert round(largest * 100, 5) == Decimal("0.99713")
+    assert Decimal("0.009971") < largest < Decimal("0.01"), "under the maintenance rate of 1 % at 50 times"
 
 
 @pytest.mark.parametrize("liquidation", [0, 17, 36])
@@ -87,7 +87,9 @@ def test_with_one_earlier_fill_altered_the_liquidation_it_belongs_to_no_longer_c
         row = list(csv.DictReader(file))[liquidation]
     with gzip.open(history / "non_mm_trades.csv.gz", "rt") as file:
         fills = list(csv.DictReader(file))
-    altered = [fill for fill in fills if fill["user"] == row["user"] and fill["time"] < row["time"]][-1]
+    mine = [fill for fill in fills if fill["user"] == row["user"]]
+    taken_over = {fill["coin"] for fill in mine if fill["time"] == row["time"]}
+    altered = [fill for fill in mine if fill["time"] < row["time"] and fill["coin"] in taken_over][-1]
     altered["sz"] = str(Decimal(altered["sz"]) + 1)
     with gzip.open(tmp_path / "non_mm_trades.csv.gz", "wt") as file:
         writer = csv.DictWriter(file, list(fills[0]))
@@ -117,9 +119,8 @@ def test_with_one_earlier_fill_altered_the_liquidation_it_belongs_to_no_longer_c
         check=False,
     )
     audit = json.loads(done.stdout)
-    mine = [each for each in audit["liquidations"] if each["account"] == row["user"]]
-    time = row["time"].replace("Z", ".000000Z")
-    (found,) = [each for each in mine if each["occurred_at"] == time]
+    place = (row["user"], row["time"].replace("Z", ".000000Z"))
+    (found,) = [each for each in audit["liquidations"] if (each["account"], each["occurred_at"]) == place]
     assert found["closes_exactly"] is False
     assert any(
         f["code"] == "liquidation_does_not_close" and f["sequence"] == found["sequence"]
