@@ -17,6 +17,7 @@ from ledger.amounts import MAXIMUM_SCALE, ONE, ZERO, Rounding, divide, exact
 from ledger.events.envelope import SUBJECT_KINDS
 from ledger.events.registry import PAYLOADS
 from replay.margin import Market, evaluate_account
+from replay.projection import external_account
 from replay.state.schedules import in_force
 
 if TYPE_CHECKING:
@@ -184,7 +185,10 @@ class BreachTracker:
             case "nobody":
                 return ()
             case "named":
-                named = (getattr(data, field) for field in _ACCOUNT_FIELDS[event.type])
+                named = [getattr(data, field) for field in _ACCOUNT_FIELDS[event.type]]
+                if event.type == "FillRecorded" and event.source is not None and event.source.system:
+                    # The unrecorded other side; the ledger may have opened it as another kind of account.
+                    named.append(external_account(event.source.system))
                 return [name for name in named if name is not None]
             case "mark":
                 if getattr(data, "kind", "mark") != "mark":

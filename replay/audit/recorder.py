@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
-from ledger.amounts import ZERO, exact
+from ledger.amounts import MAXIMUM_SCALE, ZERO, exact
 from replay.audit.judgement import Judgement, judge, units_judged
 from replay.margin import Market, evaluate_account
 from replay.state.records import Account
@@ -295,7 +295,8 @@ def circumstances(state: VenueState, name: str) -> Circumstances:
         margin=evaluate_account(account, market, with_prices=False) if name in state.accounts else None,
         rates={asset: market.rate(asset) for asset in assets},
         cross_wallet=_cross_wallet(account, market),
-        amount_unit=None if scale is None else Decimal(1).scaleb(-int(scale)),
+        # No amount has more places than this, whatever scale is listed.
+        amount_unit=None if scale is None else Decimal(1).scaleb(-min(int(scale), MAXIMUM_SCALE)),
         shared_by_notional=market.policy.bankruptcy_allocation == "notional",
     )
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from unittest.mock import patch
 
 from ledger.events.registry import PAYLOADS
@@ -134,3 +135,23 @@ def test_marks_inside_the_band_cost_no_evaluation() -> None:
         since(history)
     # The schedule, the first mark, and nothing for the twenty that follow.
     assert evaluated.call_count == 2
+
+
+def test_the_other_side_of_a_one_sided_fill_is_followed_where_it_was_opened_as_a_customer() -> None:
+    history = History()
+    history.add("SourceDeclared", source="feed", coverage="one_sided", description="")
+    history.list_instrument()
+    history.schedule()
+    history.mark("100")
+    history.deposit("external/feed", "1")
+    fill: dict[str, Any] = {
+        "account": "A",
+        "instrument": "BTC-PERP",
+        "side": "buy",
+        "quantity": "30",
+        "price": "100",
+    }
+    mirrored = history.add("FillRecorded", system="feed", purpose="trade", **fill)
+    breach = since(history, Unit("external/feed"))
+    assert breach is not None
+    assert breach.sequence == mirrored.sequence

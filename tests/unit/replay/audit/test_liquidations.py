@@ -265,6 +265,17 @@ def test_a_takeover_better_than_bankruptcy_is_no_difference_of_notional() -> Non
     assert audit(venue.history.events).findings == ()
 
 
+@pytest.mark.parametrize(
+    ("scale", "unit"), [("6", "0.000001"), ("0", "1"), ("100000000000000000000", "0.000000000000000001")]
+)
+def test_the_listed_scale_of_the_currency_says_how_finely_a_notional_is_printed(
+    scale: str, unit: str
+) -> None:
+    venue = LiquidatedVenue()
+    venue.history.add("AssetListed", asset="USDT", scale=scale)
+    assert only(venue.events()).amount_unit == Decimal(unit)
+
+
 TAKEOVER = {"instrument": "BTC-PERP", "quantity": "1", "price": "49000", "trade_ids": ["T2"]}
 
 
