@@ -77,7 +77,7 @@ class Trade:
                 liquidation=party.liquidation,
             ),
             causation=causation,
-            correlation=party.liquidation,
+            correlation=self.first.liquidation,
         )
         self._adjust(view, party, after, causation)
         venue.fees_due += fee
@@ -92,6 +92,7 @@ class Trade:
                     reason=f"initial margin of trade {self.trade_id}",
                 ),
                 causation=causation,
+                correlation=self.first.liquidation,
             )
 
 

@@ -40,18 +40,16 @@ def liquidate(view: RiskView, standing: Standing) -> None:
     """Liquidate a pot that is in breach, as the policy says."""
     venue = view.venue
     case = Case(venue.next_liquidation_id(), standing, _fraction(view, standing))
-    started = _announce(view, case)
-    for order in venue.orders_of(standing.account):
-        if not standing.isolated or order.instrument == standing.pot[1]:
-            cancel(venue, order, "liquidation", started)
     happened, rehearsed = _rehearse(view, case)
     if not case.full and not happened:
         # A part that the book does not take leaves nothing to wait for.
         case.fraction = ONE
         happened, rehearsed = _rehearse(view, case)
+    started = _announce(view, case)
+    _cancel_orders(view, case, started)
     for step in happened:
         if isinstance(step, Removal):
-            carry_out(view, step, started)
+            carry_out(view, step, started, case.liquidation)
     closings = [step for step in happened if isinstance(step, Closing)]
     before = _wallet(view, standing.account)
     fee = _fee(rehearsed, case, closings, before)
@@ -106,8 +104,15 @@ def _announce(view: RiskView, case: Case) -> UUID:
 
 def _rehearse(view: RiskView, case: Case) -> tuple[list[Closing | Removal], RiskView]:
     rehearsal = RiskView(view.venue.rehearsal())
+    _cancel_orders(rehearsal, case, None)
     trial = Case(case.liquidation, case.standing, case.fraction)
     return close_out(rehearsal, trial, None), rehearsal
+
+
+def _cancel_orders(view: RiskView, case: Case, causation: UUID | None) -> None:
+    for order in view.venue.orders_of(case.standing.account):
+        if not case.standing.isolated or order.instrument == case.standing.pot[1]:
+            cancel(view.venue, order, "liquidation", causation, case.liquidation)
 
 
 def _report(view: RiskView, case: Case, closings: Sequence[Closing], fee: Decimal, causation: UUID) -> UUID:

@@ -69,16 +69,24 @@ def match(view: RiskView, taker: Taker, causation: UUID | None) -> list[Match | 
     return happened
 
 
-def carry_out(view: RiskView, step: Match | Removal, causation: UUID | None) -> None:
+def carry_out(
+    view: RiskView, step: Match | Removal, causation: UUID | None, correlation: str | None = None
+) -> None:
     """Record one step of a match and change the book accordingly."""
     if isinstance(step, Removal):
-        cancel(view.venue, step.order, step.reason, causation)
+        cancel(view.venue, step.order, step.reason, causation, correlation)
         return
     view.venue.fill_resting(step.maker, step.trade.quantity)
     step.trade.record(view, causation)
 
 
-def cancel(venue: Venue, order: Order, reason: str | None, causation: UUID | None = None) -> None:
+def cancel(
+    venue: Venue,
+    order: Order,
+    reason: str | None,
+    causation: UUID | None = None,
+    correlation: str | None = None,
+) -> None:
     """Take a resting order out of the book."""
     venue.unrest(order)
     venue.journal.decide(
@@ -92,6 +100,7 @@ def cancel(venue: Venue, order: Order, reason: str | None, causation: UUID | Non
             reason=reason,
         ),
         causation=causation,
+        correlation=correlation,
     )
 
 

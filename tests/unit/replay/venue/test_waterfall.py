@@ -178,16 +178,21 @@ def test_the_policy_chooses_the_ranking(rank: str, first: str) -> None:
     assert [each.counterparty_account for each in closed] == [first]
 
 
-def test_nobody_is_deleveraged_at_a_loss_or_out_of_his_maintenance_margin() -> None:
+def test_nobody_is_deleveraged_at_a_loss() -> None:
     venue = TestVenue()
-    for account, deposit in (("A", "1000"), ("B", "9000"), ("C", "9000"), ("M", "9000")):
+    for account, deposit in (("A", "500"), ("B", "500"), ("D", "1200"), ("M", "9000")):
         venue.open(account, deposit)
-    venue.trade("A", "B", "6", "1000")
-    venue.mark("890", after=1)
+    venue.mark("890")
+    venue.trade("M", "D", "5", "890")
     venue.mark("1000")
-    venue.trade("A", "M", "4", "1000")
-    venue.mark("895")
-    assert venue.held("A") == 0
+    venue.trade("A", "B", "3", "1000")
+    venue.trade("A", "M", "2", "1000")
+    # At the mark of 880 D has gained, but at A's bankruptcy price of 900 he would lose.
+    outcome = venue.mark("880")
+    (closed,) = payloads(outcome.drafts, PositionAutoDeleveraged)
+    assert figures(closed.counterparty_account, closed.quantity, closed.price) == ("B", 3, 900)
+    assert figures(venue.held("A"), venue.held("D"), venue.held("fund")) == (0, -5, 2)
+    assert payloads(outcome.drafts, LossSocialised)[0].amount == 40
 
 
 def test_without_a_counterparty_the_fund_takes_the_position_at_the_mark_and_the_loss_is_shared() -> None:
