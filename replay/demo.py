@@ -140,7 +140,8 @@ class Demo:
 
     def audit(self) -> AuditReport:
         """Judge every liquidation from the recorded events."""
-        return audit(events_to_fold(self._ledger, Cut(), self._progress), resolve=self._ledger.find_event)
+        with self._ledger.finder() as find_event:
+            return audit(events_to_fold(self._ledger, Cut(), self._progress), resolve=find_event)
 
     def replay(self, audited: AuditReport) -> Replayed:
         """Make the read models, and go back to just before the first liquidation."""

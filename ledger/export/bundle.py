@@ -142,11 +142,11 @@ def export_bundle(
     if to_sequence is not None and to_sequence < 0:
         raise InvalidInputError(f"the sequence {to_sequence} is below zero", place=("--to-sequence",))
     check_names(tables)
-    for table in tables:
-        if isinstance(table, LooksUpEvents):
-            table.look_up_with(ledger.find_event)
     with ExitStack() as stack:
         bundle = stack.enter_context(PendingBundle(directory, force=force))
+        for table in tables:
+            if isinstance(table, LooksUpEvents):
+                table.look_up_with(stack.enter_context(ledger.finder()))
         connection = stack.enter_context(ledger.reading())
         newest, newest_hash = _head(connection)
         last = newest if to_sequence is None else to_sequence

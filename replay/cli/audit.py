@@ -65,14 +65,15 @@ def audit(
         if account is not None:
             check_account_is_known(session, ledger, account, replay)
         events = Counted(events_to_fold(ledger, replay.cut, session.progress()), replay.cut)
-        report = run_audit(
-            events,
-            checks=checks,
-            account=account,
-            cut=replay.cut,
-            order=replay.order,
-            resolve=ledger.find_event,
-        )
+        with ledger.finder() as find_event:
+            report = run_audit(
+                events,
+                checks=checks,
+                account=account,
+                cut=replay.cut,
+                order=replay.order,
+                resolve=find_event,
+            )
     folded = FoldCounts(report.events, events.count - report.events, events.clocks)
     document = {**report.document(), "replay": replay.document(folded)}
     session.emit(document, _words(report, replay.words(folded), None if show_all else LINES_SHOWN))

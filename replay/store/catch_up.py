@@ -76,7 +76,8 @@ class _Fold:
             previous_hash=self.processed_hash,
             progress=progress,
         )
-        replay_events(self._counted(events), self.state, resolve=self.ledger.find_event)
+        with self.ledger.finder() as find_event:
+            replay_events(self._counted(events), self.state, resolve=find_event)
         return self.events - before
 
     def _counted(self, events: Iterable[Event]) -> Iterator[Event]:

@@ -94,11 +94,6 @@ def fold_ledger(
     Raises:
         NotFoundError, ChainBrokenError, RecordUnreadableError: as :func:`events_to_fold`.
     """
-    return fold(
-        events_to_fold(ledger, cut, progress),
-        cut=cut,
-        order=order,
-        before=before,
-        after=after,
-        resolve=ledger.find_event,
-    )
+    events = events_to_fold(ledger, cut, progress)
+    with ledger.finder() as find_event:
+        return fold(events, cut=cut, order=order, before=before, after=after, resolve=find_event)
