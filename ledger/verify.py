@@ -96,7 +96,7 @@ class VerifyReport:
 def verify_ledger(ledger: Ledger, progress: Progress = SILENT) -> VerifyReport:
     """Check every event of an open ledger; see :func:`verify_database`."""
     with ledger.reading() as connection:
-        return _verify(connection, progress)
+        return verify_connection(connection, progress)
 
 
 def verify_database(database_url: str, progress: Progress = SILENT) -> VerifyReport:
@@ -114,10 +114,11 @@ def verify_database(database_url: str, progress: Progress = SILENT) -> VerifyRep
     engine = make_engine(database_url)
     with reading(engine) as connection:
         check_revision(connection)
-        return _verify(connection, progress)
+        return verify_connection(connection, progress)
 
 
-def _verify(connection: Connection, progress: Progress) -> VerifyReport:
+def verify_connection(connection: Connection, progress: Progress = SILENT) -> VerifyReport:
+    """Check what a connection sees, which should be one moment; see :func:`verify_database`."""
     head = connection.execute(
         select(
             ledger_head.c.origin,

@@ -4,93 +4,17 @@
 --   LG003 the bytes are not a canonical entry         LG004 recorded rows do not change
 --   LG005 the head is ahead of the clock              LG006 no ledger is open here
 
--- Whether a value inside data or source is within the profile: keys ascend strictly by code unit, so that
--- none stands twice; no numbers, no null; not too deep for a reader. Only called where something is nested.
-CREATE FUNCTION ledger_is_within_profile(value json, depth integer) RETURNS boolean
-LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    member record;
-    previous text;
-BEGIN
-    CASE json_typeof(value)
-    WHEN 'object' THEN
-        FOR member IN SELECT item.key, item.value FROM json_each(value) AS item LOOP
-            IF previous >= member.key COLLATE "C" OR octet_length(member.key) <> length(member.key)
-                OR depth <= 0 OR NOT public.ledger_is_within_profile(member.value, depth - 1) THEN
-                RETURN false;
-            END IF;
-            previous := member.key;
-        END LOOP;
-    WHEN 'array' THEN
-        FOR member IN SELECT item AS value FROM json_array_elements(value) AS item LOOP
-            IF depth <= 0 OR NOT public.ledger_is_within_profile(member.value, depth - 1) THEN
-                RETURN false;
-            END IF;
-        END LOOP;
-    ELSE
-        RETURN json_typeof(value) IN ('string', 'boolean');
-    END CASE;
-    RETURN true;
-END
-$$;
-
--- Whether an object may hold objects or arrays; a bracket inside a string only makes it slower.
-CREATE FUNCTION ledger_is_nested(value json) RETURNS boolean
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN strpos(substr(value::text, 2), '{') > 0 OR strpos(value::text, '[') > 0;
+-- Whether an object's keys are ASCII and ascend strictly, so that none stands twice.
+CREATE FUNCTION ledger_are_canonical_keys(keys text[]) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN NOT EXISTS (
+    SELECT FROM generate_subscripts(keys, 1) AS place
+    WHERE keys[place] >= keys[place + 1] COLLATE "C" OR octet_length(keys[place]) <> length(keys[place])
+);
 
 CREATE FUNCTION ledger_time_text(moment timestamptz) RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 RETURN to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
-
--- What an entry touches, read off the field names of data (ledger.events.envelope.subjects_of).
-CREATE FUNCTION ledger_flat_subjects(data jsonb) RETURNS SETOF text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT CASE kind WHEN 'subjects' THEN '' ELSE kind || '/' END || (value #>> '{}')
-    FROM (
-        VALUES
-            ('account', data -> 'account'),
-            ('account', data -> 'bankrupt_account'),
-            ('account', data -> 'buyer'),
-            ('account', data -> 'counterparty_account'),
-            ('account', data -> 'from_account'),
-            ('account', data -> 'fund'),
-            ('account', data -> 'parent_account'),
-            ('account', data -> 'seller'),
-            ('account', data -> 'to_account'),
-            ('asset', data -> 'asset'),
-            ('asset', data -> 'fee_asset'),
-            ('index', data -> 'index'),
-            ('instrument', data -> 'instrument'),
-            ('subjects', data -> 'subjects')
-    ) AS found (kind, value)
-    WHERE jsonb_typeof(value) = 'string';
-END;
-
--- The same at every depth, for data that holds objects or arrays.
-CREATE FUNCTION ledger_nested_subjects(data jsonb) RETURNS SETOF text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT CASE kind WHEN 'subjects' THEN '' ELSE kind || '/' END || (value #>> '{}')
-    FROM (
-        SELECT 'account' AS kind, jsonb_path_query(data, '$.**.account') AS value
-        UNION ALL SELECT 'account', jsonb_path_query(data, '$.**.bankrupt_account')
-        UNION ALL SELECT 'account', jsonb_path_query(data, '$.**.buyer')
-        UNION ALL SELECT 'account', jsonb_path_query(data, '$.**.counterparty_account')
-        UNION ALL SELECT 'account', jsonb_path_query(data, '$.**.from_account')
-        UNION ALL SELECT 'account', jsonb_path_query(data, '$.**.fund')
-        UNION ALL SELECT 'account', jsonb_path_query(data, '$.**.parent_account')
-        UNION ALL SELECT 'account', jsonb_path_query(data, '$.**.seller')
-        UNION ALL SELECT 'account', jsonb_path_query(data, '$.**.to_account')
-        UNION ALL SELECT 'asset', jsonb_path_query(data, '$.**.asset')
-        UNION ALL SELECT 'asset', jsonb_path_query(data, '$.**.fee_asset')
-        UNION ALL SELECT 'index', jsonb_path_query(data, '$.**.index')
-        UNION ALL SELECT 'instrument', jsonb_path_query(data, '$.**.instrument')
-        UNION ALL SELECT 'subjects', jsonb_path_query(data, '$.**.subjects[*]')
-    ) AS found
-    WHERE jsonb_typeof(value) = 'string';
-END;
 
 -- Takes the head's lock, held until the transaction ends, so that commit order is sequence order:
 -- a reader that has seen sequence N will never see a smaller one appear later.
@@ -122,13 +46,19 @@ $$;
 
 -- Checks every new row against its bytes and its predecessor, writes the subject index, moves the head.
 CREATE FUNCTION ledger_guard_append() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+SET jit = off SET work_mem = '64MB' AS $$
 DECLARE
     head public.ledger_head;
     refused record;
     first_type text;
     last record;
     accepted_until timestamptz;
+    -- Field name anywhere in data -> what its value becomes in the index (ledger.events.envelope.SUBJECT_KINDS).
+    kinds CONSTANT jsonb := '{"account": "account/", "bankrupt_account": "account/", "buyer": "account/",
+        "counterparty_account": "account/", "from_account": "account/", "fund": "account/",
+        "parent_account": "account/", "seller": "account/", "to_account": "account/", "asset": "asset/",
+        "fee_asset": "asset/", "index": "index/", "instrument": "instrument/", "subjects": ""}';
 BEGIN
     -- On a table of someone's own this would move the head past events that are not there.
     IF TG_RELID <> 'public.events'::regclass THEN
@@ -154,87 +84,124 @@ BEGIN
     END IF;
 
     BEGIN
-    WITH placed AS MATERIALIZED (
-        SELECT n.*, convert_from(n.canonical, 'UTF8') AS body,
+    WITH RECURSIVE placed AS (
+        -- In canonical form the link stands at the end, so its text and the nonce's place are known.
+        SELECT n.sequence, n.id, n.type, n.occurred_at, n.appended_at, n.writer,
+            convert_from(n.canonical, 'UTF8') AS body,
             head.sequence + row_number() OVER in_order AS dense_sequence,
-            lag(n.hash, 1, head.hash) OVER in_order AS previous_hash,
-            lag(n.appended_at, 1, head.appended_at) OVER in_order AS previous_appended_at
+            lag(n.appended_at, 1, head.appended_at) OVER in_order AS previous_appended_at,
+            format(',"link":{"appended_at":"%s","ledger":"%s","nonce":"',
+                public.ledger_time_text(n.appended_at), head.origin) AS link_head,
+            format('","prev":"%s","sequence":%s,"writer":%s}}',
+                encode(lag(n.hash, 1, head.hash) OVER in_order, 'hex'), n.sequence, to_json(n.writer)) AS link_tail
         FROM new_events AS n
         WINDOW in_order AS (ORDER BY n.sequence)
-    ), linked AS MATERIALIZED (
-        -- In canonical form the link stands at the end, so its text and the nonce's place are known.
-        SELECT placed.*, body::json AS entry, link_head, link_tail,
-            substr(body, length(body) - length(link_tail) - 31, 32) AS nonce
-        FROM placed, LATERAL (SELECT
-            format('},"link":{"appended_at":"%s","ledger":"%s","nonce":"',
-                public.ledger_time_text(placed.appended_at), head.origin) AS link_head,
-            format('","prev":"%s","sequence":%s,"writer":%s}}',
-                encode(previous_hash, 'hex'), placed.sequence, to_json(placed.writer)) AS link_tail
-        ) AS expected
-    ), checked AS (
-        SELECT linked.sequence, CASE
-            WHEN linked.sequence <> dense_sequence
-                THEN format('LG001 sequence %s does not follow, %s is next', linked.sequence, dense_sequence)
-            WHEN translate(nonce, '0123456789abcdef', '') <> ''
-                OR right(body, length(link_head) + 32 + length(link_tail)) <> link_head || nonce || link_tail
-                THEN 'LG001 the link in the bytes is not the one that this place calls for'
-            WHEN left(body, 10) <> '{"event":{' OR json_strip_nulls(entry)::text <> body
-                OR (SELECT count(*) FROM json_object_keys(entry)) <> 2
-                OR json_typeof(event.data) IS DISTINCT FROM 'object'
-                OR json_typeof(event.source) <> 'object'
-                OR event.schema IS NULL
-                OR EXISTS (
-                    SELECT FROM (
-                        SELECT part, key, value, lag(key) OVER (PARTITION BY part ORDER BY place) AS previous
-                        FROM (
-                            SELECT 1 AS part, key, value, place
-                            FROM json_each(entry -> 'event') WITH ORDINALITY AS own (key, value, place)
-                            UNION ALL
-                            SELECT 2, key, value, place
-                            FROM json_each(event.data) WITH ORDINALITY AS own (key, value, place)
-                            UNION ALL
-                            SELECT 3, key, value, place
-                            FROM json_each(event.source) WITH ORDINALITY AS own (key, value, place)
-                        ) AS ordered
-                    ) AS pair
-                    WHERE previous >= key COLLATE "C" OR octet_length(key) <> length(key)
-                        OR CASE
-                            WHEN part > 1 THEN json_typeof(value) IN ('number', 'null')
-                            WHEN key = 'schema' THEN value::text !~ '^[1-9][0-9]{0,14}$'
-                            WHEN key IN ('data', 'source') THEN false
-                            ELSE json_typeof(value) <> 'string' OR key NOT IN (
-                                'actor', 'causation', 'correlation', 'id', 'occurred_at', 'processed_at',
-                                'received_at', 'type')
-                        END
-                )
-                OR (public.ledger_is_nested(event.data) AND NOT public.ledger_is_within_profile(event.data, 40))
-                OR (public.ledger_is_nested(event.source) AND NOT public.ledger_is_within_profile(event.source, 40))
+    ), parsed AS (
+        SELECT placed.*, CASE WHEN left(body, 10) = '{"event":{' THEN body::json -> 'event' END AS event,
+            left(right(body, length(link_tail) + 32), 32) AS nonce
+        FROM placed
+        OFFSET 0  -- keeps the planner from parsing anew at every mention
+    ), checked AS MATERIALIZED (
+        SELECT parsed.sequence, member.data, member.source, CASE
+            WHEN parsed.sequence <> dense_sequence
+                THEN format('LG001 sequence %s does not follow, %s is next', parsed.sequence, dense_sequence)
+            WHEN nonce !~ '^[0-9a-f]{32}$' OR body <> concat('{"event":', event, link_head, nonce, link_tail)
+                THEN CASE
+                    WHEN nonce ~ '^[0-9a-f]{32}$'
+                        AND right(body, length(link_head) + 32 + length(link_tail)) = link_head || nonce || link_tail
+                    THEN 'LG003 the bytes are not in canonical form'
+                    ELSE 'LG001 the link in the bytes is not the one that this place calls for'
+                END
+            WHEN event::text <> concat('{',
+                    '"actor":' || member.actor || ',', '"causation":' || member.causation || ',',
+                    '"correlation":' || member.correlation || ',', '"data":' || member.data || ',',
+                    '"id":' || member.id || ',', '"occurred_at":' || member.occurred_at || ',',
+                    '"processed_at":' || member.processed_at || ',', '"received_at":' || member.received_at || ',',
+                    '"schema":' || member.schema || ',', '"source":' || member.source || ',',
+                    '"type":' || member.type, '}')
+                OR json_strip_nulls(event)::text <> event::text
+                OR json_typeof(member.data) IS DISTINCT FROM 'object'
+                OR json_typeof(member.source) <> 'object'
+                OR member.schema::text !~ '^[1-9][0-9]{0,14}$' OR member.schema IS NULL
+                OR 'string' <> ANY (ARRAY[
+                    json_typeof(member.actor), json_typeof(member.causation), json_typeof(member.correlation),
+                    json_typeof(member.processed_at), json_typeof(member.received_at)])
                 -- Control characters; the cheap tests first, for most entries need no more.
-                OR ((strpos(body, E'\\') > 0 OR octet_length(canonical) <> length(body) OR strpos(body, E'\x7f') > 0)
+                OR ((strpos(body, E'\\') > 0 OR octet_length(body) <> length(body) OR strpos(body, E'\x7f') > 0)
                     AND body ~ E'[\u007f-\u009f]|^(?:[^\\\\]|\\\\.)*\\\\[^"\\\\]')
                 THEN 'LG003 the bytes are not in canonical form'
-            WHEN octet_length(canonical) - octet_length(link_head) - 32 - octet_length(link_tail)
-                - length('{"event":') + 1 > 65000
+            WHEN octet_length(event::text) > 65000
                 THEN 'LG003 event has more than 65,000 bytes'
-            WHEN event.id IS DISTINCT FROM linked.id::text
+            WHEN member.id::text IS DISTINCT FROM format('"%s"', parsed.id)
                 THEN 'LG002 id differs from the bytes'
-            WHEN event.type IS DISTINCT FROM linked.type
+            WHEN member.type::text IS DISTINCT FROM to_json(parsed.type)::text
                 THEN 'LG002 type differs from the bytes'
-            WHEN event.occurred_at IS DISTINCT FROM public.ledger_time_text(linked.occurred_at)
-                OR length(event.occurred_at) IS DISTINCT FROM 27 OR linked.occurred_at < '0001-01-01 00:00:00+00'
+            WHEN member.occurred_at::text IS DISTINCT FROM format('"%s"', public.ledger_time_text(parsed.occurred_at))
+                OR length(member.occurred_at::text) <> 29 OR parsed.occurred_at < '0001-01-01 00:00:00+00'
                 THEN 'LG002 occurred_at differs from the bytes'
-            WHEN linked.writer <> session_user
+            WHEN parsed.writer <> session_user
                 THEN format('LG002 writer is not the session''s role %s', session_user)
-            WHEN linked.appended_at < greatest(previous_appended_at, transaction_timestamp())
-                OR linked.appended_at > greatest(head.appended_at, clock_timestamp())
+            WHEN parsed.appended_at < greatest(previous_appended_at, transaction_timestamp())
+                OR parsed.appended_at > greatest(head.appended_at, clock_timestamp())
                 THEN 'LG002 appended_at is not the time of this append'
-            WHEN (linked.sequence = 0) <> (linked.type = 'LedgerOpened')
+            WHEN (parsed.sequence = 0) <> (parsed.type = 'LedgerOpened')
                 THEN 'LG001 LedgerOpened is the first event, and no other'
             END AS problem
-        FROM linked, LATERAL json_to_record(entry -> 'event')
-            AS event (data json, id text, occurred_at text, schema json, source json, type text)
+        FROM parsed, LATERAL json_to_record(event) AS member (
+            actor json, causation json, correlation json, data json, id json, occurred_at json,
+            processed_at json, received_at json, schema json, source json, type json)
+    ), containers AS (
+        -- The objects and arrays of data and source, at every depth that a reader has to bear.
+        SELECT sequence, in_data, 1 AS depth, '' AS name, value
+        FROM checked, LATERAL (VALUES (true, data), (false, source)) AS part (in_data, value)
+        WHERE json_typeof(value) = 'object'
+        UNION ALL
+        SELECT sequence, in_data, depth + 1, item.key, item.value
+        FROM containers, LATERAL (
+            SELECT key, value
+            FROM json_each(CASE json_typeof(containers.value) WHEN 'object' THEN containers.value END)
+            UNION ALL
+            SELECT NULL, value
+            FROM json_array_elements(CASE json_typeof(containers.value) WHEN 'array' THEN containers.value END)
+        ) AS item
+        -- A bracket inside a string only costs a look into the value.
+        WHERE (strpos(substr(containers.value::text, 2), '{') > 0 OR strpos(substr(containers.value::text, 2), '[') > 0)
+            AND depth <= 40 AND json_typeof(item.value) IN ('object', 'array')
+    ), inspected AS MATERIALIZED (
+        SELECT sequence, depth, inside.*
+        FROM containers, LATERAL (
+            SELECT array_agg(key) AS keys, bool_and(json_typeof(value) NOT IN ('number', 'null')) AS within_profile,
+                array_agg((kinds ->> key) || (value #>> '{}'))
+                    FILTER (WHERE in_data AND kinds ? key AND json_typeof(value) = 'string') AS subjects
+            FROM json_each(containers.value)
+        ) AS inside
+        WHERE json_typeof(containers.value) = 'object'
+        UNION ALL
+        SELECT sequence, depth, inside.*
+        FROM containers, LATERAL (
+            SELECT NULL::text[], bool_and(json_typeof(value) NOT IN ('number', 'null')),
+                array_agg(value #>> '{}') FILTER (WHERE in_data AND name = 'subjects' AND json_typeof(value) = 'string')
+            FROM json_array_elements(containers.value)
+        ) AS inside
+        WHERE json_typeof(containers.value) = 'array'
+    ), shapes AS MATERIALIZED (
+        -- A batch has few different lists of keys, so each is looked at once.
+        SELECT min(sequence) AS sequence, keys FROM inspected GROUP BY keys
+    ), indexed AS (
+        INSERT INTO public.event_subjects (subject, sequence)
+        SELECT DISTINCT unnest(subjects) COLLATE "C" AS subject, sequence FROM inspected ORDER BY subject, sequence
     )
-    SELECT sequence, problem INTO refused FROM checked WHERE problem IS NOT NULL ORDER BY sequence LIMIT 1;
+    SELECT sequence, problem INTO refused
+    FROM (
+        SELECT sequence, problem FROM checked WHERE problem IS NOT NULL
+        UNION ALL
+        SELECT sequence, 'LG003 the bytes are not in canonical form' FROM inspected
+        WHERE NOT within_profile OR depth > 40
+        UNION ALL
+        SELECT sequence, 'LG003 the bytes are not in canonical form' FROM shapes
+        WHERE NOT public.ledger_are_canonical_keys(keys)
+    ) AS found
+    ORDER BY sequence LIMIT 1;
     EXCEPTION
         WHEN data_exception OR statement_too_complex THEN
             RAISE EXCEPTION 'the bytes are not JSON: %', SQLERRM USING ERRCODE = 'LG003';
@@ -243,19 +210,6 @@ BEGIN
         RAISE EXCEPTION '%', format('event %s: %s', refused.sequence, substr(refused.problem, 7))
             USING ERRCODE = left(refused.problem, 5), DETAIL = refused.sequence::text;
     END IF;
-
-    INSERT INTO public.event_subjects (subject, sequence)
-    SELECT subject, entry.sequence
-    FROM (
-        SELECT n.sequence, convert_from(n.canonical, 'UTF8')::jsonb #> '{event,data}' AS data,
-            public.ledger_is_nested(convert_from(n.canonical, 'UTF8')::json #> '{event,data}') AS nested
-        FROM new_events AS n
-        OFFSET 0  -- reads every row's bytes once
-    ) AS entry,
-    LATERAL (
-        SELECT * FROM public.ledger_flat_subjects(entry.data) WHERE NOT nested
-        UNION SELECT * FROM public.ledger_nested_subjects(entry.data) WHERE nested
-    ) AS touched (subject);
 
     SELECT sequence, hash, appended_at INTO last FROM new_events ORDER BY sequence DESC LIMIT 1;
     UPDATE public.ledger_head

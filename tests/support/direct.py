@@ -112,14 +112,20 @@ def direct_writer(url: str, role: str = WRITER) -> Iterator[DirectWriter]:
         yield DirectWriter(connection)
 
 
+def disarm(connection: psycopg.Connection[Any]) -> None:
+    """Take all triggers and unique constraints away, as a superuser may."""
+    for table in TABLES:
+        connection.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER ALL").format(sql.Identifier(table)))
+    connection.execute("ALTER TABLE events DROP CONSTRAINT IF EXISTS events_pkey")
+    connection.execute("ALTER TABLE events DROP CONSTRAINT IF EXISTS events_id_key")
+    connection.execute("ALTER TABLE event_subjects DROP CONSTRAINT IF EXISTS event_subjects_pkey")
+
+
 @contextmanager
 def unguarded(url: str) -> Iterator[psycopg.Connection[Any]]:
-    """Give a superuser's session in which no trigger fires and no constraint of ``events`` holds."""
+    """Give a superuser's session in which no trigger fires and no unique constraint holds."""
     with psycopg.connect(url) as connection:
-        for table in TABLES:
-            connection.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER ALL").format(sql.Identifier(table)))
-        connection.execute("ALTER TABLE events DROP CONSTRAINT IF EXISTS events_pkey")
-        connection.execute("ALTER TABLE events DROP CONSTRAINT IF EXISTS events_id_key")
+        disarm(connection)
         yield connection
 
 

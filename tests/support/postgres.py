@@ -34,11 +34,17 @@ def running_server(home: Path) -> Iterator[str]:
 
 
 @contextmanager
-def fresh_database(server_url: str) -> Iterator[str]:
-    """Give the URL of a new, empty database on a server and drop it at the end, whoever is connected."""
+def fresh_database(server_url: str, *, like: str | None = None) -> Iterator[str]:
+    """Give the URL of a new database on a server and drop it at the end, whoever is connected.
+
+    It is empty, or a copy of the database with the URL ``like``, to which nobody may be connected.
+    """
     name = f"ledger_test_{uuid.uuid4().hex}"
     with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+        template = "template0" if like is None else urlsplit(like).path.removeprefix("/")
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        )
     try:
         yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
     finally:

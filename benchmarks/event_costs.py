@@ -1,0 +1,162 @@
+"""What each step of an event's way costs, in microseconds and as a multiple of SHA-256 over the same bytes.
+
+    python -m benchmarks.event_costs [--events 5000] [--repeats 7] [--database URL]
+
+Steps in this process are measured as processor time, steps in the database as elapsed time; of the
+repeats the fastest counts. Only the multiples compare between machines and versions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import random
+import secrets
+import sys
+import tempfile
+import time
+import uuid
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+
+from benchmarks.ledger_throughput import draft
+from ledger.canonical import decode, decode_canonical
+from ledger.chain import ZERO_HASH, ChainVerifier, Sealer, decode_event, parse_entry
+from ledger.events.envelope import Draft, prepare, subjects_of
+from ledger.settings import Settings
+from ledger.store.append import append_batch
+from ledger.store.ledger import Ledger, check_opening
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ledger.events.envelope import PreparedEvent
+
+ORIGIN = "benchmark.example/costs"
+
+
+def fastest(repeats: int, step: Callable[[], object], clock: Callable[[], float]) -> float:
+    """Return the seconds of the fastest of several runs."""
+    best = float("inf")
+    for _ in range(repeats):
+        begun = clock()
+        step()
+        best = min(best, clock() - begun)
+    return best
+
+
+def draft_lines(events: int, seed: int) -> list[bytes]:
+    """Return drafts as an importer finds them, one JSON text each, with their source."""
+    choose = random.Random(seed)
+    lines = []
+    for number in range(events):
+        source = {"file": "drafts.ndjson", "row": str(number + 1)}
+        lines.append(json.dumps({**draft(number, choose), "source": source}).encode())
+    return lines
+
+
+def sealed(batch: list[PreparedEvent]) -> list[bytes]:
+    """Return a chain of the batch behind an opening."""
+    sealer = Sealer(ORIGIN, "writer", datetime.now(UTC), 0, ZERO_HASH)
+    return [sealer.seal(event.event_bytes, secrets.token_bytes(16))[0] for event in batch]
+
+
+def process_costs(lines: list[bytes], repeats: int) -> dict[str, float]:
+    """Return seconds for all events, by step, of what happens in Python."""
+    values = [decode(line) for line in lines]
+    drafts = [Draft.from_json(value) for value in values]
+    ids = [one.id or uuid.uuid4() for one in drafts]
+    prepared = [prepare(one, event_id) for one, event_id in zip(drafts, ids, strict=True)]
+    entries = sealed([check_opening(ORIGIN, "USD"), *prepared])
+    events = [parse_entry(entry).event for entry in entries]
+
+    def verify() -> None:
+        verifier = ChainVerifier(ORIGIN)
+        for sequence, entry in enumerate(entries):
+            failures, _, _ = verifier.take(sequence, entry)
+            assert not failures, failures
+
+    steps: dict[str, Callable[[], object]] = {
+        "SHA-256": lambda: [hashlib.sha256(b"\x00" + entry).digest() for entry in entries],
+        "read JSON": lambda: [decode(line) for line in lines],
+        "check draft": lambda: [Draft.from_json(value) for value in values],
+        "prepare": lambda: [prepare(one, event_id) for one, event_id in zip(drafts, ids, strict=True)],
+        "seal": lambda: sealed(prepared),
+        "read canonical JSON": lambda: [decode_canonical(entry) for entry in entries],
+        "parse entry": lambda: [parse_entry(entry) for entry in entries],
+        "decode event": lambda: [decode_event(entry) for entry in entries],
+        "subjects": lambda: [subjects_of(event["data"]) for event in events],
+        "verify in memory": verify,
+    }
+    return {name: fastest(repeats, step, time.process_time) for name, step in steps.items()}
+
+
+def database_costs(url: str, lines: list[bytes], repeats: int) -> dict[str, float]:
+    """Return seconds for all events of an append with and without the guard; nothing is committed."""
+    drafts = [Draft.from_json(decode(line)) for line in lines]
+    batch = [prepare(one, one.id or uuid.uuid4()) for one in drafts]
+    Ledger.initialise(url, origin=ORIGIN).close()
+    with psycopg.connect(url) as connection:
+
+        def append() -> None:
+            append_batch(connection, batch)
+
+        def run(statement: str) -> float:
+            best = float("inf")
+            for _ in range(repeats):
+                connection.execute(statement.encode())
+                best = min(best, fastest(1, append, time.perf_counter))
+                connection.rollback()
+            return best
+
+        return {
+            "append": run("SELECT"),
+            "append without guard": run("ALTER TABLE events DISABLE TRIGGER guard_append"),
+        }
+
+
+def main() -> None:
+    """Measure, and print one line a step and one JSON document."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--events", type=int, default=5_000)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--database", help="a server's URL; a database of its own is made there")
+    given = parser.parse_args()
+    lines = draft_lines(given.events, given.seed)
+    costs = process_costs(lines, given.repeats)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        settings = Settings.load(database=given.database, home=folder / "home")
+        server = stack.enter_context(settings.database())
+        name = f"ledger_benchmark_{uuid.uuid4().hex[:12]}"
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        try:
+            url = urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+            costs |= database_costs(url, lines, given.repeats)
+        finally:
+            with psycopg.connect(server, autocommit=True) as connection:
+                connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    costs["guard"] = costs["append"] - costs["append without guard"]
+    document = {}
+    for step, seconds in costs.items():
+        microseconds = seconds / given.events * 1e6
+        document[step] = {
+            "microseconds": round(microseconds, 2),
+            "times_sha256": round(seconds / costs["SHA-256"], 1),
+        }
+        print(f"{step:<24}{microseconds:>8.2f} µs{seconds / costs['SHA-256']:>8.1f} ×", file=sys.stderr)
+    print(json.dumps({"events": given.events, "seed": given.seed, "steps": document}, indent=2))
+
+
+if __name__ == "__main__":
+    main()
