@@ -23,7 +23,6 @@ from replay.venue.waterfall import (
     bankruptcy_prices,
     close_out,
     fund_available,
-    quantity_to_close,
 )
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def liquidate(view: RiskView, standing: Standing) -> None:
     venue = view.venue
     case = Case(venue.next_liquidation_id(), standing, _fraction(view, standing))
     happened, rehearsed = _rehearse(view, case)
-    if not case.full and not happened:
+    if not case.full and not any(isinstance(step, Closing) for step in happened):
         # A part that the book does not take leaves nothing to wait for.
         case.fraction = ONE
         happened, rehearsed = _rehearse(view, case)
@@ -125,9 +124,8 @@ def _report(view: RiskView, case: Case, closings: Sequence[Closing], fee: Decima
         quantity = sum((each.trade.quantity for each in here), ZERO)
         if quantity:
             takeovers.append(_takeover(exposure, here, quantity, prices[exposure.position.instrument]))
-        closes = quantity_to_close(exposure, case.fraction, view.venue.configuration.quantity_scale)
         contract_size = view.venue.instrument(exposure.position.instrument).contract_size
-        notional += closes * contract_size * exposure.mark_price
+        notional += quantity * contract_size * exposure.mark_price
     return view.venue.journal.decide(
         LiquidationExecuted(
             liquidation=case.liquidation,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from uuid import UUID
 
+    from replay.state.records import Account
     from replay.venue.commands import Side
     from replay.venue.risk import RiskView
     from replay.venue.venue import Venue
@@ -125,6 +126,8 @@ def _meet(view: RiskView, taker: Taker, maker: Order, left: Decimal) -> Match | 
 
 def _can_fill(view: RiskView, maker: Order) -> bool:
     account = view.venue.account(maker.account)
+    if _is_to_be_liquidated(view, account, maker.instrument):
+        return False
     claims = claims_of(view, view.venue.orders_of(maker.account))
     own = claim_at(view, maker.instrument, maker.side, [(maker.price, maker.quantity)])
     if claims is None or own is None:
@@ -133,3 +136,13 @@ def _can_fill(view: RiskView, maker: Order) -> bool:
     if room is not None and room.after_margin >= 0:
         return True
     return reduces(account, own) and can_bear_reduction(view, account, own)
+
+
+def _is_to_be_liquidated(view: RiskView, account: Account, instrument: str) -> bool:
+    """Tell whether what a fill would change is in breach: it is liquidated in its turn, not healed before."""
+    isolated = instrument if account.margin_mode(instrument) == "isolated" else ""
+    return any(
+        view.policy.breached(standing.value, standing.maintenance_margin)
+        for standing in view.standings(account)
+        if standing.pot[1] == isolated
+    )

@@ -11,6 +11,8 @@ from hypothesis import event as note_event
 from hypothesis import strategies as st
 
 from ledger.amounts import ZERO, exact
+from replay.audit import audit
+from replay.findings import Severity
 from replay.fold import fold
 from replay.margin import evaluate
 from replay.state import snapshot
@@ -243,3 +245,14 @@ def test_a_whole_liquidation_leaves_neither_position_nor_debt(venue: TestVenue) 
             under_way.append(data)
 
     fold(recorded_events(venue.drafts), before=(look,))
+
+
+@_several
+@given(venues())
+def test_an_audit_that_knows_nothing_of_the_engine_has_no_objection(venue: TestVenue) -> None:
+    """A partial step leaves an account over the boundary for its cooldown, which the audit calls missed."""
+    report = audit(recorded_events(venue.drafts))
+    objections = {finding.code for finding in report.findings if finding.severity is Severity.ERROR}
+    partial = any(policy.partial_fraction < 1 for policy in venue.engine._venue.policies)
+    assert objections <= ({"liquidation_missed"} if partial else set())
+    assert {liquidation.verdict for liquidation in report.liquidations} <= {"justified"}

@@ -412,3 +412,33 @@ def test_the_fee_never_exceeds_what_is_left() -> None:
     outcome = venue.mark("940")
     assert [fee.amount for fee in payloads(outcome.drafts, FeeCharged)] == [10, -10]
     assert venue.wallet("A") == 0
+
+
+def test_whoever_is_to_be_liquidated_himself_is_not_filled_before_his_turn() -> None:
+    venue = TestVenue(fund="90000")
+    for account, deposit in (("A", "2000"), ("B", "1000"), ("M", "90000")):
+        venue.open(account, deposit)
+    venue.submit(SetMarginMode, account="B", instrument="BTC-PERP", margin_mode="isolated")
+    venue.trade("A", "M", "20", "1000")
+    venue.trade("B", "M", "2", "1000")
+    venue.order("B", "buy", "1", "930", order_id="adds margin")
+    # Both are in breach; A lacks more and is first. B has 72 behind 2 contracts that require 93.6.
+    outcome = venue.mark("936")
+    started = payloads(outcome.drafts, LiquidationStarted)
+    assert [each.account for each in started] == ["A", "B"]
+    assert payloads(outcome.drafts, OrderCancelled)[0].order_id == "adds margin"
+
+
+def test_a_partial_liquidation_reports_the_notional_that_it_closed() -> None:
+    venue = venue_with_a_long(partial_fraction="0.5")
+    venue.order("M", "buy", "2", "939")
+    assert executed(venue.mark("940")).notional == 1880
+
+
+def test_a_part_for_which_only_unfit_orders_rest_ends_in_a_full_liquidation() -> None:
+    venue = venue_with_a_long(fund="9000", partial_fraction="0.5")
+    venue.open("B", "1000")
+    venue.trade("B", "M", "9", "1000")
+    venue.order("B", "buy", "1", "939")
+    outcome = venue.mark("940")  # B, with 460 for 940 of margin, can no longer buy
+    assert executed(outcome).takeovers[0].quantity == 10
