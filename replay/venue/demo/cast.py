@@ -51,6 +51,8 @@ CALLED = "C03"
 """Is called for margin in the crash and pays in time."""
 TOP_UP = Decimal(70_000)
 WITHDRAWS = "C02"
+"""Takes money out after the crash, if there is any left."""
+WITHDRAWAL = Decimal(2_500)
 
 PARTS = (
     Part("C08", "BTC", "sell", 1_190, Decimal(1_900_000), Decimal(25)),

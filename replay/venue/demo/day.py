@@ -162,16 +162,26 @@ class _Day:
         yield from self._answer_margin_call()
         yield from self._unwind_fund()
         if minute == _WITHDRAWAL_MINUTE:
-            yield from self._do(
-                Withdraw,
-                account=cast.WITHDRAWS,
-                asset=SETTLEMENT_ASSET,
-                amount=Decimal(2_500),
-                reference=f"withdrawal-{cast.WITHDRAWS}-1",
-            )
+            yield from self._withdraw()
         if minute + 1 in GAPS:
             for coin in COINS:
                 yield from self._pull_quotes(coin)
+
+    def _withdraw(self) -> Iterator[Draft]:
+        """The first passer-by whose margin allows it takes some of his money out."""
+        for account in (cast.WITHDRAWS, *cast.PASSERS_BY):
+            drafts = tuple(
+                self._do(
+                    Withdraw,
+                    account=account,
+                    asset=SETTLEMENT_ASSET,
+                    amount=cast.WITHDRAWAL,
+                    reference=f"withdrawal-{account}-1",
+                )
+            )
+            yield from drafts
+            if drafts:
+                return
 
     def _price(self, minute: int) -> Iterator[Draft]:
         if self._valuation_currency != SETTLEMENT_ASSET and (minute % 60 == 0 or minute >= CRASH_BEGINS):
