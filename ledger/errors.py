@@ -91,14 +91,27 @@ class ConflictingEventError(LedgerError):
         event_id: the id that both carry.
         sequence: where the recorded one stands, or None if both are in the same input.
         differing_fields: names of the event's fields that differ.
+        place: where it was given, outermost first, if that is known.
     """
 
     exit_code = ExitCode.USAGE
 
-    def __init__(self, event_id: str, sequence: int | None, differing_fields: tuple[str, ...]) -> None:
-        where = f"at sequence {sequence}" if sequence is not None else "in the same input"
+    def __init__(
+        self,
+        event_id: str,
+        sequence: int | None,
+        differing_fields: tuple[str, ...],
+        *,
+        place: tuple[str, ...] = (),
+    ) -> None:
+        given = f"{', '.join(place)}: " if place else ""
+        where = (
+            f"is recorded already at sequence {sequence}"
+            if sequence is not None
+            else "stands in the same input"
+        )
         super().__init__(
-            f"event {event_id} is recorded already {where} with other content: "
+            f"{given}event {event_id} {where} with other content: "
             f"{', '.join(differing_fields)} differ; nothing was recorded from this batch",
             next_step=(
                 f"ledger show {sequence}" if sequence is not None else "give each event an id of its own"
@@ -108,6 +121,7 @@ class ConflictingEventError(LedgerError):
         self.event_id = event_id
         self.sequence = sequence
         self.differing_fields = differing_fields
+        self.place = place
 
 
 class AppendConditionFailedError(LedgerError):

@@ -188,6 +188,18 @@ class LazyGroup(click.Group):
         point = self._plugged().get(cmd_name)
         return point.load() if point is not None else None
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the subcommand."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            # Click would exit with 1, which says something about the world.
+            raise ReaderGoneError from error
+
+
+class ReaderGoneError(Exception):
+    """Whoever read stdout is gone, for example after ``| head``."""
+
 
 def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001 (click's protocol)
     if value and not ctx.resilient_parsing:
@@ -205,13 +217,13 @@ def run(group: click.Group) -> NoReturn:
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        _show_usage(error)
+        sys.exit(ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        # The reader went away (for example `| head`); keep Python from complaining at exit.
+    except (BrokenPipeError, ReaderGoneError):
+        # Keep Python from complaining when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(ExitCode.OK)
     except LedgerError as error:
@@ -228,18 +240,30 @@ def run(group: click.Group) -> NoReturn:
     sys.exit(result if isinstance(result, int) else ExitCode.OK)
 
 
+def _show_usage(error: click.ClickException) -> None:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    next_step = f"{context.command_path} --help" if context is not None else None
+    _print_document(type(error).__name__, error.format_message(), next_step, ExitCode.USAGE)
+    error.show()
+
+
+def _print_document(name: str, message: str, next_step: str | None, exit_code: ExitCode) -> None:
+    if "--json" not in sys.argv:
+        return
+    document = {
+        "schema": ERROR_SCHEMA,
+        "error": name,
+        "message": message,
+        "next_step": next_step,
+        "exit_code": int(exit_code),
+    }
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+
+
 def _show(error: LedgerError) -> None:
     if "--debug" in sys.argv:
         traceback.print_exc()
-    if "--json" in sys.argv:
-        document = {
-            "schema": ERROR_SCHEMA,
-            "error": type(error).__name__,
-            "message": error.message,
-            "next_step": error.next_step,
-            "exit_code": int(error.exit_code),
-        }
-        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    _print_document(type(error).__name__, error.message, error.next_step, error.exit_code)
     click.echo(f"error: {error.message}", err=True)
     if error.next_step:
         click.echo(f"next:  {error.next_step}", err=True)

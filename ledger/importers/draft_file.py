@@ -7,12 +7,13 @@ import sys
 import tempfile
 import uuid
 from contextlib import contextmanager
+from datetime import timedelta
 from itertools import islice
 from typing import IO, TYPE_CHECKING
 
 from ledger.canonical import decode
 from ledger.clock import Clock, SystemClock, format_time
-from ledger.errors import InvalidInputError
+from ledger.errors import ConflictingEventError, InvalidInputError, NotFoundError
 from ledger.events.envelope import Draft, PreparedEvent, prepare
 from ledger.progress import SILENT, Progress
 from ledger.store.ledger import EVENTS_A_BATCH
@@ -41,24 +42,27 @@ class DraftFile:
     @classmethod
     @contextmanager
     def open(cls, path: Path) -> Iterator[DraftFile]:
-        """Open a file; ``-`` is stdin, which is spooled to a temporary file.
+        """Open a file; ``-`` is stdin, which like a pipe is spooled to a temporary file.
 
         Raises:
             InvalidInputError: the file cannot be read.
         """
         if str(path) == "-":
-            with tempfile.TemporaryFile() as spool:
-                shutil.copyfileobj(sys.stdin.buffer, spool)
+            with _spooled(sys.stdin.buffer) as spool:
                 yield cls("stdin", spool)
             return
         try:
-            stream = path.open("rb")
+            source = path.open("rb")
         except OSError as error:
             raise InvalidInputError(
                 f"the file cannot be read: {error.strerror}", place=(str(path),)
             ) from None
-        with stream:
-            yield cls(str(path), stream)
+        with source:
+            if source.seekable():
+                yield cls(str(path), source)
+                return
+            with _spooled(source) as spool:
+                yield cls(str(path), spool)
 
     def drafts(self) -> Iterator[tuple[int, Draft]]:
         """Yield each line's number and draft; blank lines are passed over.
@@ -96,13 +100,35 @@ class DraftFile:
         progress.start(None, "appending")
         try:
             return ledger.append_atomically(self._batches(), progress)
+        except ConflictingEventError as error:
+            raise self._placed(error, ledger) from None
         finally:
             progress.finish()
+
+    def _placed(self, error: ConflictingEventError, ledger: Ledger) -> ConflictingEventError:
+        """Name the lines of a conflict, and the recorded event only where it is not one of them."""
+        event_id = uuid.UUID(error.event_id)
+        lines = [number for number, draft in self.drafts() if draft.id == event_id]
+        try:
+            sequence: int | None = ledger.event_by_id(event_id).sequence
+        except NotFoundError:
+            sequence = None
+        words = ("line" if len(lines) == 1 else "lines") + " " + " and ".join(map(str, lines))
+        return ConflictingEventError(
+            error.event_id, sequence, error.differing_fields, place=(self.name, words)
+        )
 
     def _batches(self) -> Iterator[list[PreparedEvent]]:
         prepared = (prepare(draft, draft.id or uuid.uuid4()) for _, draft in self.drafts())
         while batch := list(islice(prepared, EVENTS_A_BATCH)):
             yield batch
+
+
+@contextmanager
+def _spooled(source: IO[bytes]) -> Iterator[IO[bytes]]:
+    with tempfile.TemporaryFile() as spool:
+        shutil.copyfileobj(source, spool)
+        yield spool
 
 
 def _read(line: bytes) -> Draft:
@@ -114,10 +140,15 @@ def _read(line: bytes) -> Draft:
 
 
 def clock_accepted(ledger: Ledger, reason: str, clock: Clock | None = None) -> None:
-    """Record that the newest event is known to be ahead of the clock, so that appends go on."""
+    """Record that the newest event is known to be ahead of the clock, so that appends go on.
+
+    Where it is not ahead there is nothing to accept, and nothing is recorded.
+    """
     head = ledger.head()
     now = (clock or SystemClock()).now()
-    ahead = max(0, round((head.appended_at - now).total_seconds() * 1_000_000))
+    ahead = (head.appended_at - now) // timedelta(microseconds=1)
+    if ahead <= 0:
+        return
     ledger.append(
         [
             Draft.from_json(
