@@ -64,6 +64,9 @@ class BinanceTiersSource:
     def read(self, warn: Warn) -> Iterator[ImportedDraft]:
         """Yield each symbol's listing and schedule.
 
+        A symbol that is not a linear contract, or cannot be an identifier, is left out with a warning,
+        unless it was asked for.
+
         Raises:
             InvalidInputError: an unknown shape, or a value out of its form; names symbol, tier and field.
         """
@@ -72,8 +75,16 @@ class BinanceTiersSource:
         yield declaration(self.files[0][0])
         for file, (member, effective_at) in enumerate(self.files):
             in_file: set[str] = set()
+            refused: InvalidInputError | None = None
             for place, (symbol, tiers) in enumerate(_symbols(member), start=1):
-                reader = _SymbolReader(member, symbol, file, place, effective_at)
+                try:
+                    reader = _SymbolReader(member, symbol, file, place, effective_at)
+                except InvalidInputError as error:
+                    if self.strict or symbol in self.symbols:
+                        raise
+                    refused = refused or error
+                    warn(f"{error}; not read")
+                    continue
                 instrument = reader.contract.instrument
                 if instrument in in_file:
                     warn(
@@ -86,6 +97,8 @@ class BinanceTiersSource:
                     yield reader.listing()
                     listed.add(instrument)
                 yield reader.schedule(tiers, warn, strict=self.strict)
+            if not in_file:
+                raise refused or member.error("the file holds no symbol")
             missing = sorted(wanted - in_file)
             if missing:
                 raise InvalidInputError(
@@ -147,14 +160,14 @@ class _SymbolReader:
                 f"{symbol} is settled in {self.contract.settlement_asset}; only linear ones are read here",
                 place=(member.label, f"symbol {symbol}"),
             )
+        try:
+            self._listing = listing(self.contract)
+        except ValidationError as error:
+            raise self._invalid(error, ()) from None
 
     def listing(self) -> ImportedDraft:
         """Return the instrument, as far as its symbol tells."""
-        try:
-            data = listing(self.contract)
-        except ValidationError as error:
-            raise self._invalid(error, ()) from None
-        draft = inferred_draft(KIND, data, BEFORE_RECORDS, self._source())
+        draft = inferred_draft(KIND, self._listing, BEFORE_RECORDS, self._source())
         return self._imported(draft, _RANK_INSTRUMENT, None)
 
     def schedule(self, tiers: Any, warn: Warn, *, strict: bool) -> ImportedDraft:

@@ -158,6 +158,27 @@ def test_symbols_can_be_chosen(tmp_path: Path) -> None:
         imported("binance-tiers", path, effective_at=AT, symbol=["DOGE/USDT"])
 
 
+def test_a_symbol_that_has_no_place_in_the_ledger_does_not_keep_the_others_out(tmp_path: Path) -> None:
+    others = '"BTC/USD:BTC": [{}], "币安人生/USDT:USDT": [{}], "BTCEUR": [{}], '
+    path = written(tmp_path / "a.json", "{" + others + FIRST_SHAPE[1:])
+    for chosen in ([], ["BTCUSDT"]):
+        memory, result = imported("binance-tiers", path, effective_at=AT, symbol=chosen)
+        assert schedule(memory)["data"]["instrument"] == "BTCUSDT"
+        for warning, symbol, why in zip(
+            result.warnings,
+            ("BTC/USD:BTC", "币安人生/USDT:USDT", "BTCEUR"),
+            ("settled in BTC", "not an identifier", "known quote asset"),
+            strict=True,
+        ):
+            assert symbol in warning
+            assert why in warning
+            assert warning.endswith("not read")
+    with pytest.raises(InvalidInputError, match="settled in BTC"):
+        imported("binance-tiers", path, effective_at=AT, symbol=["BTC/USD:BTC"])
+    with pytest.raises(InvalidInputError, match="settled in BTC"):
+        imported("binance-tiers", path, effective_at=AT, strict=True)
+
+
 CONTRADICTION = FIRST_SHAPE.replace('"cum": "50.0"', '"cum": "49.0"')
 
 
@@ -202,6 +223,7 @@ def test_a_schedule_that_contradicts_itself_is_recorded_as_sent_with_a_warning(t
         ('{"BTC/USDT": []}', ("symbol BTC/USDT",), "a list of tiers is wanted"),
         ('{"BTC/USDT": [7]}', ("symbol BTC/USDT", "tier 1"), "a tier is an object"),
         ('{"BTC/USD:BTC": [{}]}', ("symbol BTC/USD:BTC",), "settled in BTC"),
+        ("{}", (), "holds no symbol"),
         ('{"BTCEUR": [{}]}', (), "known quote asset"),
         ('{"A/B": [], "A/B": []}', (), "occurs twice"),
         ('[{"symbol": "BTCUSDT"}]', ("entry 1",), "symbol and brackets"),
