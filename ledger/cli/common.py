@@ -188,11 +188,24 @@ class LazyGroup(click.Group):
         point = self._plugged().get(cmd_name)
         return point.load() if point is not None else None
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the subcommand; that nobody reads on is no verdict, though click would exit 1."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            _stop_writing()
+            return ExitCode.OK
+
 
 def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001 (click's protocol)
     if value and not ctx.resilient_parsing:
         click.echo(f"margin-ledger {version('margin-ledger')}")
         ctx.exit()
+
+
+def _stop_writing() -> None:
+    """Keep Python from complaining at exit where the reader went away (for example ``| head``)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run(group: click.Group) -> NoReturn:
@@ -211,8 +224,7 @@ def run(group: click.Group) -> NoReturn:
         click.echo("interrupted", err=True)
         sys.exit(ExitCode.INTERRUPTED)
     except BrokenPipeError:
-        # The reader went away (for example `| head`); keep Python from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _stop_writing()
         sys.exit(ExitCode.OK)
     except LedgerError as error:
         _show(error)
