@@ -107,7 +107,7 @@ def _server(found: Examination, connection: Connection, clock: Clock) -> None:
     ).one()
     found.server_version, found.role, found.superuser = row[0], row[1], row[2]
     skew = row[3] - clock.now()
-    found.clock_skew_seconds = f"{skew.total_seconds():.3f}"
+    found.clock_skew_seconds = f"{skew.total_seconds():z.3f}"
     if abs(skew.total_seconds()) > LARGEST_SKEW_SECONDS:
         found.problems.append(
             f"the database clock is {found.clock_skew_seconds} s from this machine's (next: synchronise both)"

@@ -189,22 +189,23 @@ class LazyGroup(click.Group):
         return point.load() if point is not None else None
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the subcommand."""
+        """Run the subcommand; that nobody reads on is no verdict, though click would exit 1."""
         try:
             return super().invoke(ctx)
-        except BrokenPipeError as error:
-            # Click would exit with 1, which says something about the world.
-            raise ReaderGoneError from error
-
-
-class ReaderGoneError(Exception):
-    """Whoever read stdout is gone, for example after ``| head``."""
+        except BrokenPipeError:
+            _stop_writing()
+            return ExitCode.OK
 
 
 def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001 (click's protocol)
     if value and not ctx.resilient_parsing:
         click.echo(f"margin-ledger {version('margin-ledger')}")
         ctx.exit()
+
+
+def _stop_writing() -> None:
+    """Keep Python from complaining at exit where the reader went away (for example ``| head``)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run(group: click.Group) -> NoReturn:
@@ -222,9 +223,8 @@ def run(group: click.Group) -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(ExitCode.INTERRUPTED)
-    except (BrokenPipeError, ReaderGoneError):
-        # Keep Python from complaining when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        _stop_writing()
         sys.exit(ExitCode.OK)
     except LedgerError as error:
         _show(error)

@@ -24,7 +24,7 @@ from ledger.store.database import displayed_url, make_engine, translated_errors
 @click.option(
     "--upgrade", "only_upgrade", is_flag=True, help="Only bring the tables of an existing ledger up to date."
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and record nothing.")
 def init(
     session: Session,
     *,

@@ -116,7 +116,7 @@ class RestoreAccepted(Payload):
 
 class _SigningKey(Payload):
     name: Reference
-    public_key: Reference
+    public_key: Annotated[Text, Field(min_length=1)]
     purpose: Text
     reason: Text | None = None
 

@@ -73,7 +73,7 @@ class Replay:
 
     def words(self, counts: Counts) -> str:
         """Return what was folded, in a sentence."""
-        parts = [f"{counts.events:,} events folded"]
+        parts = [f"{counts.events:,} event{'' if counts.events == 1 else 's'} folded"]
         if self.order == "occurred":
             parts.append("in the order in which they occurred")
         if counts.left_out:

@@ -29,7 +29,7 @@ EXPORT_FOLDER = Path("ledger-demo-export")
     metavar="DIR",
     help="Where the evidence bundle goes; it must not exist.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and record nothing.")
 def demo(session: Session, *, seed: int | None, export_to: Path, dry_run: bool) -> int:
     """Record a small venue's day with a crash, then verify, replay, audit, add up and export it.
 

@@ -28,7 +28,7 @@ def programs(folder: Path) -> Path:
     return folder
 
 
-def sessions() -> list[tuple[str, str]]:
+def console_commands() -> list[tuple[str, str]]:
     """Return each command of the page with the output that it shows."""
     found: list[tuple[str, str]] = []
     for block in CONSOLE.finditer(TUTORIAL):
@@ -60,7 +60,7 @@ def test_the_tutorial_works_word_for_word_in_an_empty_folder(
     }
     for file in FILE.finditer(TUTORIAL):
         (folder / file["name"]).write_text(file["content"], encoding="utf-8")
-    commands = sessions()
+    commands = console_commands()
     assert len(commands) > 10
     for command, shown in commands:
         expected_exit = re.search(r"^\[exit (\d+)\]\n", shown, flags=re.MULTILINE)
