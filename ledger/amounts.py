@@ -83,6 +83,8 @@ def parse_amount(text: str) -> Decimal:
         AmountError: not a plain decimal (exponents, a plus sign and separators are refused), more
             than 38 significant digits, or more than 18 digits after the point.
     """
+    if isinstance(text, str) and _is_short_and_normal(text):
+        return Decimal(text)
     match = _PLAIN.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         raise AmountError(
@@ -130,12 +132,20 @@ def is_normal(text: str) -> bool:
     return len(fraction) <= MAXIMUM_SCALE and len(significant) <= MAXIMUM_DIGITS
 
 
+def _is_short_and_normal(text: str) -> bool:
+    """Tell whether a text is normal and so short that it is in range whatever its digits: nearly all are."""
+    return len(text) <= MAXIMUM_SCALE and _NORMAL.fullmatch(text) is not None
+
+
 def format_amount(value: Decimal) -> str:
     """Return a Decimal in normal form: no exponent, no superfluous zeros, ``-0`` as ``0``.
 
     Raises:
         AmountError: not finite, more than 38 significant digits, or more than 18 after the point.
     """
+    text = str(value)
+    if _is_short_and_normal(text):
+        return text
     if not value.is_finite():
         raise AmountError(f"{value} is not a finite number")
     _check_magnitude(value)

@@ -55,7 +55,11 @@ def format_time(time: datetime) -> str:
         raise InvalidInputError(
             f"{time.isoformat()} has no zone", next_step="give the time with its zone, for example …Z for UTC"
         )
-    return _in_utc(time).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    utc = _in_utc(time)
+    # Takes half as long as isoformat of a time with a zone, or an f-string.
+    return "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ" % (  # noqa: UP031
+        utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond
+    )  # fmt: skip
 
 
 def parse_time(text: str) -> datetime:
@@ -85,6 +89,8 @@ def parse_time(text: str) -> datetime:
 
 
 def _in_utc(time: datetime) -> datetime:
+    if time.tzinfo is UTC:
+        return time
     try:
         return time.astimezone(UTC)
     except OverflowError:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from decimal import Decimal
 from fractions import Fraction
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ledger.amounts import Rounding, divide, exact, format_amount, is_normal, parse_amount, round_to
+from ledger.errors import AmountError
 from tests.support.strategies import amounts
 
 ROUNDINGS = st.sampled_from(list(Rounding))
@@ -70,6 +73,43 @@ def test_only_normal_form_is_normal(text: str) -> None:
         assert not is_normal(text)
     else:
         assert is_normal(text) == (text == normal)
+
+
+def written_out(text: str) -> str | None:
+    """The normal form by arithmetic on integers; None where the text is no amount or out of range."""
+    form = re.fullmatch(r"(-?)([0-9]+)(?:\.([0-9]+))?", text, re.ASCII)
+    if form is None:
+        return None
+    fraction = (form[3] or "").rstrip("0")
+    scaled = int(form[2] + fraction)
+    if len(fraction) > 18 or len(str(scaled)) > 38:
+        return None
+    whole, rest = divmod(scaled, 10 ** len(fraction))
+    sign = "-" if form[1] and scaled else ""
+    return f"{sign}{whole}.{rest:0{len(fraction)}}" if fraction else f"{sign}{whole}"
+
+
+PIECES = st.sampled_from(["0", "1", "00", "12345", "9" * 18, "9" * 38, "-", "+", ".", "e", " ", "\n", "٣"])
+
+
+@given(st.one_of(st.lists(PIECES, max_size=6).map("".join), st.from_regex(r"-?[0-9]{1,40}(\.[0-9]{1,20})?")))
+def test_reading_an_amount_is_arithmetic_on_its_digits(text: str) -> None:
+    expected = written_out(text)
+    if expected is None:
+        with pytest.raises(AmountError):
+            parse_amount(text)
+    else:
+        assert format_amount(parse_amount(text)) == expected
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, places=None) | amounts())
+def test_an_amount_has_the_text_of_its_digits(value: Decimal) -> None:
+    try:
+        text = format_amount(value)
+    except AmountError:
+        assert not is_normal(f"{value.normalize():f}" if abs(value.adjusted()) < 100 else "")
+    else:
+        assert text == written_out(f"{value:f}")
 
 
 @given(amounts(), amounts(), amounts())
