@@ -226,6 +226,7 @@ def test_a_key_as_long_as_an_ml_dsa_44_vkey_is_taken(event_type: str) -> None:
     base64_of_type_and_key = "A" * 1752  # 1 + 1312 bytes
     vkey = f"witness.example/log+0123abcd+{base64_of_type_and_key}"
     draft = draft_json(event_type)
-    assert isinstance(draft["data"], dict)
-    draft["data"]["public_key"] = vkey
+    data = draft["data"]
+    assert isinstance(data, dict)
+    draft["data"] = {**data, "public_key": vkey}
     assert Draft.from_json(draft).data.json_value()["public_key"] == vkey
