@@ -225,6 +225,5 @@ def test_an_event_touches_what_its_fields_name_at_any_depth(event_type: str) -> 
 def test_a_key_as_long_as_an_ml_dsa_44_vkey_is_taken(event_type: str) -> None:
     base64_of_type_and_key = "A" * 1752  # 1 + 1312 bytes
     vkey = f"witness.example/log+0123abcd+{base64_of_type_and_key}"
-    draft = draft_json(event_type)
-    draft["data"] = {**draft["data"], "public_key": vkey}
+    draft = draft_json(event_type, data={**EXAMPLES[event_type], "public_key": vkey})
     assert Draft.from_json(draft).data.json_value()["public_key"] == vkey
