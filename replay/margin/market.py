@@ -34,8 +34,8 @@ class Market:
         instruments: by name.
         mark_prices: by instrument.
         asset_prices: by (asset, valuation currency).
-        margin_schedules: recorded versions by instrument.
-        collateral_schedules: recorded versions by asset.
+        margin_schedules: recorded schedules by instrument.
+        collateral_schedules: recorded schedules by asset.
         policy: the risk policy in force.
         policy_recorded: whether that policy was recorded; else it is the default one.
         unapplied_corrections: corrections whose effect is unknown; any puts everything in doubt.

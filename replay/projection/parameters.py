@@ -135,7 +135,7 @@ def position_mode_set(state: VenueState, event: Event, data: PositionModeSet) ->
 
 
 def margin_schedule_set(state: VenueState, event: Event, data: MarginScheduleSet) -> None:
-    """Add a version of an instrument's margin schedule."""
+    """Add a margin schedule of an instrument."""
     tiers = tuple(
         MarginTier(
             tier.notional_floor,
@@ -155,7 +155,7 @@ def margin_schedule_set(state: VenueState, event: Event, data: MarginScheduleSet
 
 
 def collateral_schedule_set(state: VenueState, event: Event, data: CollateralScheduleSet) -> None:
-    """Add a version of an asset's haircut schedule."""
+    """Add a haircut schedule of an asset."""
     tiers = tuple(
         CollateralTier(tier.value_floor, tier.value_cap, tier.collateral_rate)
         for tier in sorted(data.tiers, key=lambda tier: tier.value_floor)
@@ -167,7 +167,7 @@ def collateral_schedule_set(state: VenueState, event: Event, data: CollateralSch
 
 
 def risk_policy_set(state: VenueState, event: Event, data: RiskPolicySet) -> None:
-    """Add a version of the venue's risk policy."""
+    """Add a risk policy of the venue."""
     policy = RiskPolicy(
         event.sequence,
         data.effective_at,
@@ -182,7 +182,7 @@ def risk_policy_set(state: VenueState, event: Event, data: RiskPolicySet) -> Non
 
 
 def fee_schedule_set(state: VenueState, event: Event, data: FeeScheduleSet) -> None:
-    """Add a version of the fee rates of an instrument, or of all."""
+    """Add the fee rates of an instrument, or of all."""
     key = data.instrument or FOR_ALL
     schedule = FeeSchedule(
         event.sequence, data.effective_at, data.maker_rate, data.taker_rate, data.liquidation_rate
@@ -191,7 +191,7 @@ def fee_schedule_set(state: VenueState, event: Event, data: FeeScheduleSet) -> N
 
 
 def funding_schedule_set(state: VenueState, event: Event, data: FundingScheduleSet) -> None:
-    """Add a version of the funding terms of an instrument, or of all."""
+    """Add the funding terms of an instrument, or of all."""
     key = data.instrument or FOR_ALL
     schedule = FundingSchedule(
         event.sequence, data.effective_at, data.interval_seconds, data.interest_rate, data.clamp

@@ -51,11 +51,11 @@ class VenueState:
         last_prices: by instrument.
         index_prices: by index.
         asset_prices: by (asset, valuation currency).
-        margin_schedules: recorded versions by instrument, in the order of ``in_force``.
-        collateral_schedules: recorded versions by asset.
-        risk_policies: recorded versions.
-        fee_schedules: recorded versions by instrument; the empty name holds for all.
-        funding_schedules: recorded versions by instrument; the empty name holds for all.
+        margin_schedules: recorded ones by instrument, in the order of ``in_force``.
+        collateral_schedules: recorded ones by asset.
+        risk_policies: recorded ones.
+        fee_schedules: recorded ones by instrument; the empty name holds for all.
+        funding_schedules: recorded ones by instrument; the empty name holds for all.
         reserves: latest attestation by (asset, custodian, address or empty).
         liquidations: account by liquidation id.
         pending_losses: socialised losses of which parts are missing.

@@ -85,7 +85,7 @@ def test_a_time_outside_the_calendar_is_refused(text: str) -> None:
 def test_formatting_needs_a_zone_and_a_year_of_the_calendar() -> None:
     assert format_time(datetime(2026, 2, 1, 0, 15, tzinfo=INDIA)) == "2026-01-31T18:45:00.000000Z"
     with pytest.raises(InvalidInputError, match="has no zone"):
-        format_time(datetime(2026, 2, 1))  # noqa: DTZ001
+        format_time(datetime(2026, 2, 1))  # noqa: DTZ001 (refused)
     with pytest.raises(InvalidInputError, match="outside the years"):
         format_time(datetime.min.replace(tzinfo=INDIA))
 

@@ -208,7 +208,7 @@ def test_payloads_made_in_python_are_held_to_the_same_rules() -> None:
     assert payload.json_value()["amount"] == "1.5"
     assert str(payload.amount) == "1.5"
     with pytest.raises(ValueError, match="has no zone"):
-        Draft(data=payload, occurred_at=datetime(2026, 1, 31))  # noqa: DTZ001
+        Draft(data=payload, occurred_at=datetime(2026, 1, 31))  # noqa: DTZ001 (refused)
     with pytest.raises(ValueError, match="decimal strings"):
         DepositRecorded(account="A17", asset="USDT", amount=1.5)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="more than 38"):

@@ -64,6 +64,6 @@ def test_a_copy_lives_on_its_own() -> None:
     ("side", "limit", "maker", "trades"),
     [("buy", 100, 100, True), ("buy", 100, 101, False), ("sell", 100, 100, True), ("sell", 100, 99, False)],
 )
-def test_an_order_trades_at_its_limit_or_better(side: Side, limit: int, maker: int, trades: bool) -> None:  # noqa: FBT001
+def test_an_order_trades_at_its_limit_or_better(side: Side, limit: int, maker: int, trades: bool) -> None:  # noqa: FBT001 (parametrised)
     assert crosses(side, Decimal(limit), Decimal(maker)) is trades
     assert crosses(side, None, Decimal(maker))

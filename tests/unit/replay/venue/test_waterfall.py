@@ -116,7 +116,7 @@ def test_the_fund_pays_the_shortfall_of_an_account_that_is_worth_less_than_nothi
 @pytest.mark.parametrize(("fund", "takes"), [("640", True), ("639.999999", False)])
 def test_the_fund_takes_over_while_it_covers_the_maintenance_margin_of_what_it_then_holds(
     fund: str,
-    takes: bool,  # noqa: FBT001
+    takes: bool,  # noqa: FBT001 (parametrised)
 ) -> None:
     # 200 of shortfall, then 5 % of 8,800.
     venue = venue_with_a_long(fund=fund)
@@ -336,7 +336,7 @@ def test_a_partly_liquidated_isolated_position_keeps_its_margin() -> None:
 
 
 @pytest.mark.parametrize(("boundary", "liquidated"), [("at", True), ("above", False)])
-def test_at_a_ratio_of_exactly_one_the_policy_decides(boundary: str, liquidated: bool) -> None:  # noqa: FBT001
+def test_at_a_ratio_of_exactly_one_the_policy_decides(boundary: str, liquidated: bool) -> None:  # noqa: FBT001 (parametrised)
     venue = venue_with_a_long(fund="2000", deposit="1450", liquidation_boundary=boundary)
     venue.mark("900")  # equity 450, requirement 450
     assert (venue.held("A") == 0) is liquidated
