@@ -64,7 +64,7 @@ class PendingBundle:
 
     def __init__(self, target: Path, *, force: bool) -> None:
         # Not resolve(): a symbolic link in the bundle's place is itself what is there.
-        self.target = Path(os.path.abspath(target))  # noqa: PTH100 (resolve() would follow links)
+        self.target = Path(os.path.abspath(target))  # noqa: PTH100 (as said)
         self._force = force
         suffix = secrets.token_hex(4)
         self.folder = self.target.parent / f".{self.target.name}.{suffix}.partial"

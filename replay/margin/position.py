@@ -65,12 +65,12 @@ class _Rates:
     Attributes:
         value: settlement asset → valuation currency.
         notional: settlement asset → notional asset of the schedule.
-        margin: notional asset of the schedule → valuation currency.
+        tier: notional asset of the schedule → valuation currency.
     """
 
     value: Decimal
     notional: Decimal
-    margin: Decimal
+    tier: Decimal
 
 
 def position_figures(account: Account, position: Position, market: Market) -> PositionFigures:
@@ -146,13 +146,13 @@ def _open_position(
             at_mark = abs(value) * rates.notional
             tier = tier_for_notional(schedule.tiers, at_mark)
             leverage = effective_leverage(account.leverage(name), tier)
-            initial = initial_margin(at_mark, leverage) * rates.margin
+            initial = initial_margin(at_mark, leverage) * rates.tier
             on_entry = market.policy.maintenance_basis == "entry"
             basis = abs(position.cost) * rates.notional if on_entry else at_mark
-            maintenance = maintenance_margin(schedule.tiers, basis) * rates.margin
+            maintenance = maintenance_margin(schedule.tiers, basis) * rates.tier
             if value_rate > 0:
                 tiers = () if on_entry else schedule.tiers
-                leg = Leg(size, position.cost, tiers, value_rate, rates.notional, rates.margin)
+                leg = Leg(size, position.cost, tiers, value_rate, rates.notional, rates.tier)
             cap = schedule.tiers[-1].notional_cap
             if cap is not None and basis > cap:
                 notes.append(Note("above_last_tier", f"{name}: the last tier is used above its cap", subject))
