@@ -33,10 +33,21 @@ CLOCK_READERS = {
     "time.gmtime",
 }
 PURE = (
-    "ledger/amounts.py", "ledger/canonical.py", "ledger/chain.py", "ledger/checkpoint.py", "ledger/events",
-    "ledger/merkle.py", "ledger/note.py", "replay/audit", "replay/fold.py", "replay/margin", "replay/projection",
-    "replay/solvency", "replay/state", "replay/venue",
-)  # fmt: skip
+    "ledger/amounts.py",
+    "ledger/canonical.py",
+    "ledger/chain.py",
+    "ledger/checkpoint.py",
+    "ledger/events",
+    "ledger/merkle.py",
+    "ledger/note.py",
+    "replay/audit",
+    "replay/fold.py",
+    "replay/margin",
+    "replay/projection",
+    "replay/solvency",
+    "replay/state",
+    "replay/venue",
+)
 
 
 def sources(*places: str, without: tuple[str, ...] = ()) -> Iterator[Path]:
