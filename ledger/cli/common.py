@@ -142,7 +142,8 @@ class TimeType(click.ParamType[Any]):
         try:
             return parse_time(value)
         except InvalidInputError as error:
-            self.fail(f"{error.message}; {error.next_step}", param, ctx)
+            next_step = f"; {error.next_step}" if error.next_step else ""
+            self.fail(f"{error.message}{next_step}", param, ctx)
 
 
 TIME = TimeType()
