@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 DEFAULT_HOME = Path(".ledger")
 CONFIG_FILE = "config.toml"
 _KNOWN_KEYS = {"database_url"}
+_CONFIG_HINT = 'write database_url = "postgresql://…" or remove the file'
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Settings:
         """
         env = os.environ if environment is None else environment
         place = home or Path(env.get("LEDGER_HOME") or DEFAULT_HOME)
-        if database:
+        if database is not None:  # empty is a mistake, not a wish for another database
             return cls(place, database, "--database")
         if env.get("LEDGER_DATABASE_URL"):
             return cls(place, env["LEDGER_DATABASE_URL"], "LEDGER_DATABASE_URL")
@@ -62,9 +63,18 @@ class Settings:
         """Give the URL of a running database; the embedded server runs at least as long as the block.
 
         Raises:
+            InvalidInputError: the URL is none of a Postgres database; names where it was given.
             EmbeddedServerError: the embedded server is not installed or does not start.
         """
         if self.database_url is not None:
+            from ledger.store.database import sqlalchemy_url
+
+            try:
+                sqlalchemy_url(self.database_url)
+            except InvalidInputError as error:
+                raise InvalidInputError(
+                    error.problem, place=(self.chosen_by,), next_step=error.next_step
+                ) from None
             yield self.database_url
             return
         from ledger.store.embedded import EmbeddedServer
@@ -74,17 +84,19 @@ class Settings:
 
 
 def _read_config(path: Path) -> dict[str, str]:
-    if not path.is_file():
+    if not path.exists():
         return {}
     try:
         config = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InvalidInputError(f"the file cannot be read: {error}", place=(str(path),)) from None
+        raise InvalidInputError(
+            f"the file cannot be read: {error}", place=(str(path),), next_step=_CONFIG_HINT
+        ) from None
     unknown = sorted(config.keys() - _KNOWN_KEYS)
     if unknown or not all(isinstance(value, str) for value in config.values()):
         raise InvalidInputError(
             f"the key {unknown[0]!r} is not known" if unknown else "database_url is a string",
             place=(str(path),),
-            next_step='write database_url = "postgresql://…" or remove the file',
+            next_step=_CONFIG_HINT,
         )
     return config

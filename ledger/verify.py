@@ -119,14 +119,15 @@ def verify_database(database_url: str, progress: Progress = SILENT) -> VerifyRep
 
 def verify_connection(connection: Connection, progress: Progress = SILENT) -> VerifyReport:
     """Check what a connection sees, which should be one moment; see :func:`verify_database`."""
-    head = connection.execute(
+    heads = connection.execute(
         select(
             ledger_head.c.origin,
-            ledger_head.c.sequence,
-            ledger_head.c.hash,
+            func.coalesce(ledger_head.c.sequence, -1).label("sequence"),
+            func.coalesce(ledger_head.c.hash, b"").label("hash"),
             _as_text("appended_at", ledger_head),
-        )
-    ).first()
+        ).limit(2)
+    ).all()
+    head = heads[0] if heads else None
     total = connection.execute(select(func.count()).select_from(events)).scalar_one()
     if head is None and total == 0:
         raise LedgerNotInitialisedError(
@@ -145,6 +146,8 @@ def verify_connection(connection: Connection, progress: Progress = SILENT) -> Ve
         progress.advance(1)
     report.add(subjects.finish())
     report.add(chain.finish(head.hash if head is not None and head.sequence == last_sequence else None))
+    if len(heads) > 1:
+        report.add([Failure(None, "head", "one head row", "more than one")])
     report.add(_check_head(head, chain, last_sequence, last_appended_at))
     progress.finish()
     report.origin = chain.origin or report.origin
@@ -168,7 +171,7 @@ def _as_text(name: str, table: Table) -> Any:
 def _rows(connection: Connection) -> Iterator[Any]:
     # NULL where a column's constraint was taken away reads as empty, so that it is told and not tripped over.
     query = select(
-        events.c.sequence,
+        func.coalesce(events.c.sequence, -1).label("sequence"),
         events.c.id,
         events.c.type,
         _as_text("occurred_at", events),
@@ -237,7 +240,10 @@ class _SubjectReader:
     def __init__(self, connection: Connection) -> None:
         streaming = connection.execution_options(stream_results=True, yield_per=ROWS_A_FETCH)
         rows = streaming.execute(
-            select(event_subjects.c.sequence, event_subjects.c.subject).order_by(event_subjects.c.sequence)
+            select(
+                func.coalesce(event_subjects.c.sequence, -1),
+                func.coalesce(event_subjects.c.subject, "").label("subject"),
+            ).order_by(event_subjects.c.sequence)
         )
         self._groups = groupby(rows, key=itemgetter(0))
         self._next = next(self._groups, None)

@@ -142,7 +142,8 @@ class TimeType(click.ParamType[Any]):
         try:
             return parse_time(value)
         except InvalidInputError as error:
-            self.fail(f"{error.message}; {error.next_step}", param, ctx)
+            next_step = f"; {error.next_step}" if error.next_step else ""
+            self.fail(f"{error.message}{next_step}", param, ctx)
 
 
 TIME = TimeType()
@@ -214,7 +215,8 @@ def run(group: click.Group) -> NoReturn:
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         result = group.main(standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it is None where the caller closed it
+            sys.stdout.flush()
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except click.ClickException as error:
@@ -229,6 +231,15 @@ def run(group: click.Group) -> NoReturn:
     except LedgerError as error:
         _show(error)
         sys.exit(error.exit_code)
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        _show(
+            EnvironmentFaultError(
+                f"the system refused to read or write{where}: {error.strerror or error}",
+                next_step="check the free space and the permissions of what is read and written",
+            )
+        )
+        sys.exit(ExitCode.ENVIRONMENT)
     except Exception as error:  # noqa: BLE001 (the last resort: no traceback unless it is asked for)
         _show(
             EnvironmentFaultError(

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
@@ -37,6 +38,18 @@ def sqlalchemy_url(url: str) -> URL:
         raise problem from None
     if parsed.drivername not in {"postgresql", "postgres", "postgresql+psycopg"}:
         raise problem
+    if "@" in (parsed.host or ""):
+        raise InvalidInputError(
+            "the database URL has more than one @",
+            place=problem.place,
+            next_step="write an @ in the user's name or password as %40",
+        )
+    try:
+        make_conninfo("", **dict.fromkeys(parsed.query, ""))
+    except psycopg.ProgrammingError as error:
+        raise InvalidInputError(
+            f"the database URL: {error}", place=problem.place, next_step="leave that option out"
+        ) from None
     return parsed.set(drivername="postgresql+psycopg")
 
 
