@@ -11,6 +11,7 @@ from replay.audit.checks.liquidation_missed import LiquidationMissed
 from replay.audit.checks.liquidation_notional import LiquidationNotional
 from replay.audit.checks.liquidation_verdict import LiquidationVerdict
 from replay.audit.checks.negative_equity import NegativeEquity
+from replay.audit.checks.schedules import Schedules
 from replay.audit.checks.takeover_fills import LiquidationFills, TakeoverFills
 from replay.audit.checks.trade_sums import TradeSums
 
@@ -27,6 +28,7 @@ CHECKS: tuple[type[Check], ...] = (
     TakeoverFills,
     LiquidationFills,
     TradeSums,
+    Schedules,
     NegativeEquity,
     Anomalies,
 )

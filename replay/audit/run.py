@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from ledger.amounts import exact
+from replay.audit.check import NotChecked
 from replay.audit.facts import Facts
 from replay.audit.reckoning import reckon
 from replay.audit.registry import select_checks, selected_codes
@@ -20,6 +21,19 @@ if TYPE_CHECKING:
     from replay.findings import Finding
     from replay.fold import Cut, Order, Resolve
     from replay.state.venue_state import VenueState
+
+NOT_COMPARED = frozenset(
+    {
+        "AccountStateReported",
+        "FundingSettled",
+        "MarginCallCured",
+        "MarginCallIssued",
+        "PositionAutoDeleveraged",
+        "SourceTotalsReported",
+        "StateCommitted",
+    }
+)
+"""Event types that assert something which no check compares with what is rebuilt yet."""
 
 
 def audit(
@@ -62,6 +76,7 @@ class _Running:
     def __init__(self, facts: Facts, checks: list[Check]) -> None:
         self._facts = facts
         self._checks = checks
+        self._assertions: Counter[str] = Counter()
         self._everything = [check for check in checks if check.event_types is None]
         self._by_type: dict[str, list[Check]] = defaultdict(lambda: self._everything)
         for event_type in {name for check in checks for name in check.event_types or ()}:
@@ -76,6 +91,8 @@ class _Running:
 
     def after(self, state: VenueState, event: Event) -> None:
         self._facts.after(state, event)
+        if event.type in NOT_COMPARED:
+            self._assertions[event.type] += 1
         for check in self._by_type[event.type]:
             check.after(state, event)
 
@@ -98,7 +115,13 @@ class _Running:
             checks=tuple(check.name for check in self._checks),
             findings=tuple(sorted(findings, key=_place)),
             liquidations=tuple(liquidations),
-            not_checked=tuple(each for check in self._checks for each in check.not_checked),
+            not_checked=(
+                *(each for check in self._checks for each in check.not_checked),
+                *(
+                    NotChecked("assertions", f"{count} {name} were not compared with what is rebuilt")
+                    for name, count in sorted(self._assertions.items())
+                ),
+            ),
         )
 
 

@@ -84,7 +84,7 @@ class VenueReport:
         return {
             "schema": VENUE_SCHEMA,
             "sequence": self.sequence,
-            "at": format_time(self.at),
+            "time": format_time(self.at),
             "accounts": self.accounts,
             "accounts_by_kind": {kind: self.accounts_by_kind[kind] for kind in sorted(self.accounts_by_kind)},
             "liabilities": texts(self.liabilities),

@@ -91,6 +91,10 @@ class TradeSums(Check):
                 rebuilt="0",
             )
         for (source, coverage), count in sorted(self._not_added.items(), key=str):
-            who = "no source" if source is None else f"source {source}"
-            why = "one side of each trade" if coverage == "one_sided" else "coverage is not declared"
-            self.could_not_check(f"{count} fills of {who} were not added up: {why}")
+            who = "that name no source" if source is None else f"of source {source}"
+            why = (
+                "it shows one side of each trade"
+                if coverage == "one_sided"
+                else "no SourceDeclared says that both sides of every trade are there"
+            )
+            self.could_not_check(f"{count} fills {who} were not added up: {why}")
