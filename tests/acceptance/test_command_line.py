@@ -482,15 +482,14 @@ def test_tables_of_an_older_program_end_with_4_and_the_way_out(url: str) -> None
 
 
 def test_a_role_that_may_not_append_is_told(url: str) -> None:
-    role = sql.Identifier("ledger_test_reader")
+    role = sql.Identifier(f"ledger_test_reader_{os.getpid()}")
     with psycopg.connect(url) as connection:
-        connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(role))
         connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'reader'").format(role))
         connection.execute(sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {}").format(role))
     try:
         from sqlalchemy import make_url
 
-        reader = make_url(url).set(username="ledger_test_reader", password="reader")
+        reader = make_url(url).set(username=f"ledger_test_reader_{os.getpid()}", password="reader")
         outcome = run("append", "-", url=reader.render_as_string(hide_password=False), stdin=GOOD)
         assert "this role may not append" in fails(outcome, ENVIRONMENT)
         assert newest(url) == 0

@@ -18,7 +18,7 @@ from ledger.errors import IntegrityError
 from ledger.events.envelope import LARGEST_EVENT_BYTES, Draft, PreparedEvent
 from ledger.store.ledger import Ledger
 from ledger.verify import verify_ledger
-from tests.support.direct import DirectWriter, Row, direct_writer
+from tests.support.direct import WRITER, DirectWriter, Row, direct_writer
 from tests.support.examples import EVENT_ID, EXAMPLES, TIME, deposit, draft_json, event_of_size, prepared
 from tests.support.postgres import fresh_database
 from tests.support.strategies import free_data, plain_texts
@@ -88,7 +88,7 @@ def test_a_right_row_is_taken_from_any_writer_and_verifies(ledger: Ledger, write
     row = writer.row(prepared(deposit("A18")))
     writer.insert(row)
     recorded = ledger.event(row.sequence)
-    assert recorded.writer == "ledger_test_writer"
+    assert recorded.writer == WRITER
     assert verify_ledger(ledger).ok
 
 
@@ -123,7 +123,7 @@ def spoil_nonce_case(row: Row) -> None:
 
 
 def spoil_writer_in_bytes(row: Row) -> None:
-    row.replace('"writer":"ledger_test_writer"', '"writer":"ledger"')
+    row.replace(f'"writer":"{WRITER}"', '"writer":"ledger"')
 
 
 def spoil_both_writers(row: Row) -> None:
@@ -335,7 +335,7 @@ def test_two_inserts_in_one_statement_are_checked_together(writer: DirectWriter)
     assert writer.refusal_of(statement, *values) == NOT_NEXT
 
 
-@pytest.mark.parametrize("role", ["ledger_test_writer", "röle 😀"])
+@pytest.mark.parametrize("role", [WRITER, f"röle 😀 {WRITER}"], ids=["plain", "odd"])
 def test_the_largest_event_is_taken_and_a_larger_one_is_not(url: str, ledger: Ledger, role: str) -> None:
     """The limit counts the event's bytes, whatever its writer is called."""
     largest = prepared(event_of_size(LARGEST_EVENT_BYTES), EVENT_ID)

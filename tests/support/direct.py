@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from ledger.events.envelope import PreparedEvent
 
-WRITER = "ledger_test_writer"
+WRITER = f"ledger_test_writer_{os.getpid()}"  # roles are shared by all databases of a server
 TABLES = ("events", "event_subjects", "ledger_head")
 COLUMNS = ("sequence", "id", "type", "occurred_at", "appended_at", "writer", "canonical")
 
@@ -98,18 +99,25 @@ class DirectWriter:
 
 @contextmanager
 def direct_writer(url: str, role: str = WRITER) -> Iterator[DirectWriter]:
-    """Give a session of a role that may read and insert, and nothing else."""
+    """Give a session of a role that may read and insert, and nothing else; the role is gone afterwards."""
     name = sql.Identifier(role)
     with psycopg.connect(url) as connection:
-        exists = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone()
-        if exists is None:
+        known = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone()
+        if known is None:
             connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
         connection.execute(sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {}").format(name))
         connection.execute(sql.SQL("GRANT INSERT ON events TO {}").format(name))
         connection.commit()
         connection.execute(sql.SQL("SET SESSION AUTHORIZATION {}").format(name))
         connection.commit()
-        yield DirectWriter(connection)
+        try:
+            yield DirectWriter(connection)
+        finally:
+            connection.rollback()
+            connection.execute("RESET SESSION AUTHORIZATION")
+            if known is None:
+                connection.execute(sql.SQL("DROP OWNED BY {}").format(name))
+                connection.execute(sql.SQL("DROP ROLE {}").format(name))
 
 
 def disarm(connection: psycopg.Connection[Any]) -> None:
