@@ -75,7 +75,7 @@ def examine(settings: Settings, clock: Clock | None = None) -> Examination:
         settings.chosen_by, str(settings.home.resolve()), schema_revision_wanted=newest_revision()
     )
     try:
-        with settings.database() as url:
+        with settings.existing_database() as url:
             found.database_url = displayed_url(url)
             engine = make_engine(url)
             with translated_errors(engine.url), engine.connect() as connection:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from ledger.errors import InvalidInputError
+from ledger.errors import InvalidInputError, LedgerNotInitialisedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -81,6 +81,25 @@ class Settings:
 
         with EmbeddedServer.start(self.home) as server:
             yield server.url
+
+    @contextmanager
+    def existing_database(self) -> Iterator[str]:
+        """Give the URL of a running database, as :meth:`database` does, but make none.
+
+        Raises:
+            LedgerNotInitialisedError: the home has no embedded server yet.
+            EmbeddedServerError: the embedded server is not installed or does not start.
+        """
+        if self.database_url is None:
+            from ledger.store.embedded import EmbeddedServer
+
+            if EmbeddedServer.status(self.home).data_directory is None:
+                raise LedgerNotInitialisedError(
+                    f"there is no ledger below {self.home}",
+                    next_step="ledger init --origin NAME, or say where it is: --home DIR or --database URL",
+                )
+        with self.database() as url:
+            yield url
 
 
 def _read_config(path: Path) -> dict[str, str]:

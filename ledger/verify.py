@@ -31,7 +31,8 @@ ROWS_A_FETCH = 2_000
 ALWAYS_UNCHECKED = (
     "signatures and trusted checkpoints: none was given, so a cut tail, a restored backup or a whole rewrite "
     "would not show; only a checkpoint kept elsewhere shows them",
-    "whether the events are true and none is missing: that is reconciliation with sources (replay audit)",
+    "whether the events are true and none is missing: that is reconciliation with their sources",
+    "whether the database's guards are in force (ledger doctor)",
 )
 """What hashes alone cannot tell."""
 

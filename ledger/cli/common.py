@@ -43,7 +43,7 @@ class Session:
         """Open the ledger of the settings for a block."""
         from ledger.store.ledger import Ledger
 
-        with self.settings.database() as url, Ledger.open(url) as ledger:
+        with self.settings.existing_database() as url, Ledger.open(url) as ledger:
             yield ledger
 
     def emit(self, document: Mapping[str, Any], text: str) -> None:

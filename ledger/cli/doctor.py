@@ -27,7 +27,7 @@ def doctor(session: Session, *, hold: bool) -> int:
     """
     from ledger.doctor import examine
 
-    with session.settings.database() if hold else nullcontext():
+    with session.settings.existing_database() if hold else nullcontext():
         found = examine(session.settings)
         session.emit(found.document(), _words(found))
         if hold:

@@ -19,7 +19,7 @@ def verify(session: Session) -> int:
     """
     from ledger.verify import verify_database
 
-    with session.settings.database() as url:
+    with session.settings.existing_database() as url:
         report = verify_database(url, session.progress())
     session.emit(report.document(), _words(report))
     return ExitCode.OK if report.ok else ExitCode.INTEGRITY_BROKEN

@@ -42,8 +42,20 @@ def newest_revision() -> str:
 
 
 def current_revision(connection: Connection) -> str | None:
-    """Return the revision of the tables in a database, or None where there are none."""
-    return MigrationContext.configure(connection).get_current_revision()
+    """Return the revision of the tables in a database, or None where there are none.
+
+    Raises:
+        SchemaMismatchError: the database names more than one revision.
+    """
+    found = MigrationContext.configure(connection).get_current_heads()
+    if len(found) > 1:
+        raise SchemaMismatchError(
+            f"the table alembic_version names {len(found)} revisions, {' and '.join(sorted(found))}; it has one row",
+            found=None,
+            wanted=newest_revision(),
+            next_step="remove the row that does not belong there, then ledger verify",
+        )
+    return found[0] if found else None
 
 
 def upgrade(engine: Engine) -> None:

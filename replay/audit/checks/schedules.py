@@ -23,8 +23,8 @@ INCONSISTENT = FindingKind(
     Severity.WARNING,
     "A margin or collateral schedule contradicts itself: it has no tiers, a tier does not begin where the "
     "one before it ends, a cap is not above its floor, a tier follows one without a cap, or a maintenance "
-    "amount is not the one that makes the requirement continuous: the amount of the tier before, plus floor × "
-    "the difference of the rates. It is recorded as sent and used as recorded. Evidence: the schedule.",
+    "amount is not the one that makes the requirement continuous: the amount of the tier before, plus floor "
+    "× the difference of the rates. It is recorded as sent and used as recorded. Evidence: the schedule.",
 )
 
 

@@ -10,7 +10,7 @@ from replay.audit import audit
 from tests.support.events import History
 
 FIELDS = ("notional_floor", "notional_cap", "maintenance_margin_rate", "maintenance_amount", "max_leverage")
-GOOD = [
+GOOD: list[dict[str, Any]] = [
     dict(zip(FIELDS, ("0", "50", "0.01", "0", "50"), strict=True)),
     dict(zip(FIELDS, ("50", None, "0.03", "1", "20"), strict=True)),
 ]
