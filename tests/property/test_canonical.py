@@ -84,6 +84,7 @@ TOKENS = st.one_of(
         st.integers(60, 70).map(lambda depth: '{"a":' * depth + "1" + "}" * depth),
     )
 )
+@example('{"é":1}')
 @example('{"a":1.5}')
 @example('{"a":1,"a":1}')
 @example('{"b":1,"a":1}')

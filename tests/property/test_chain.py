@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -179,6 +180,28 @@ def test_an_event_that_is_what_we_would_write_passes_every_single_check(canonica
     if entry is not None:
         assert entry == _parse_any(canonical)
         assert event == check_event(entry)
+
+
+@pytest.mark.parametrize(
+    ("field", "found", "written"),
+    [
+        ("appended_at", b"2026-01-31T", b"2026-02-30T"),
+        ("appended_at", b"T09:30", b"T24:00"),
+        ("appended_at", b"T09:30", b"T09:60"),
+        ("appended_at", b"2026-", b"0000-"),
+        ("sequence", b'"sequence":1,', b'"sequence":01,'),
+        ("sequence", b'"sequence":1,', b'"sequence":9007199254740993,'),
+        ("writer", b'"writer":"writer"', b'"writer":"wri\\u0074er"'),
+        ("nonce", b'"nonce":"', b'"nonce":"A'),
+    ],
+)
+def test_a_link_that_only_looks_usual_is_refused(field: str, found: bytes, written: bytes) -> None:
+    start = CHAIN[1].index(b'"link"')
+    canonical = CHAIN[1][:start] + CHAIN[1][start:].replace(found, written, 1)
+    assert canonical != CHAIN[1], field
+    assert outcome(parse_entry, canonical) == outcome(_parse_any, canonical)
+    assert isinstance(outcome(parse_entry, canonical), str)
+    assert _read_as_written(canonical) == (None, None)
 
 
 @given(PLACES)
