@@ -50,6 +50,7 @@ _ROUNDING = Context(
     prec=1000, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[InvalidOperation, DivisionByZero, FloatOperation]
 )
 
+_ALWAYS_IN_RANGE = MAXIMUM_SCALE  # characters: so few cannot hold too many digits
 _PLAIN = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?", re.ASCII)
 _NORMAL = re.compile(r"(?:0|-?(?:[1-9][0-9]*(?:\.[0-9]*[1-9])?|0\.[0-9]*[1-9]))", re.ASCII)
 
@@ -83,7 +84,7 @@ def parse_amount(text: str) -> Decimal:
         AmountError: not a plain decimal (exponents, a plus sign and separators are refused), more
             than 38 significant digits, or more than 18 digits after the point.
     """
-    if isinstance(text, str) and _is_short_and_normal(text):
+    if isinstance(text, str) and len(text) <= _ALWAYS_IN_RANGE and _NORMAL.fullmatch(text):
         return Decimal(text)
     match = _PLAIN.fullmatch(text) if isinstance(text, str) else None
     if match is None:
@@ -132,11 +133,6 @@ def is_normal(text: str) -> bool:
     return len(fraction) <= MAXIMUM_SCALE and len(significant) <= MAXIMUM_DIGITS
 
 
-def _is_short_and_normal(text: str) -> bool:
-    """Tell whether a text is normal and so short that it is in range whatever its digits: nearly all are."""
-    return len(text) <= MAXIMUM_SCALE and _NORMAL.fullmatch(text) is not None
-
-
 def format_amount(value: Decimal) -> str:
     """Return a Decimal in normal form: no exponent, no superfluous zeros, ``-0`` as ``0``.
 
@@ -144,7 +140,7 @@ def format_amount(value: Decimal) -> str:
         AmountError: not finite, more than 38 significant digits, or more than 18 after the point.
     """
     text = str(value)
-    if _is_short_and_normal(text):
+    if len(text) <= _ALWAYS_IN_RANGE and _NORMAL.fullmatch(text):
         return text
     if not value.is_finite():
         raise AmountError(f"{value} is not a finite number")

@@ -13,10 +13,12 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
+from pydantic_core import from_json, to_json
+
 from ledger.errors import CanonicalFormError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 JsonValue: TypeAlias = "str | int | bool | list[JsonValue] | dict[str, JsonValue] | None"
 JsonObject: TypeAlias = dict[str, JsonValue]
@@ -46,6 +48,11 @@ def encode_trusted(value: JsonValue) -> bytes:
     return _encoder.encode(value).encode("utf-8")
 
 
+def encode_ordered(value: JsonValue) -> bytes:
+    """Return the canonical bytes of a checked value in all of whose objects the keys ascend already."""
+    return to_json(value)
+
+
 def decode(data: bytes) -> JsonValue:
     """Read JSON text strictly; white space and any order of keys are accepted.
 
@@ -71,25 +78,39 @@ def decode(data: bytes) -> JsonValue:
     return value
 
 
+def decode_trusted(data: bytes) -> JsonValue:
+    """Read JSON text whose form is shown in another way: floats and duplicate keys go through.
+
+    Raises:
+        ValueError: not JSON.
+    """
+    value: JsonValue = from_json(data)
+    return value
+
+
 def decode_canonical(data: bytes) -> JsonValue:
     """Read bytes that must already be in canonical form: ``encode(decode_canonical(b)) == b``.
 
     Raises:
         CanonicalFormError: as :func:`decode`, or the bytes are not the canonical form of their value.
     """
-    value = decode(data)
-    canonical = encode_trusted(value)
-    if canonical != data:
-        place = next(
-            (
-                index
-                for index, (found, wanted) in enumerate(zip(data, canonical, strict=False))
-                if found != wanted
-            ),
-            min(len(data), len(canonical)),
-        )
-        raise CanonicalFormError(f"not in canonical form (RFC 8785): differs from it at byte {place}")
-    return value
+    try:
+        value = decode_trusted(data)
+        # What is written again as it was read has no white space, needless escape or duplicate key.
+        if encode_ordered(value) == data and _is_ordered(value, MAXIMUM_DEPTH):
+            return value
+    except ValueError:
+        pass  # said below, with its place
+    canonical = encode_trusted(decode(data))
+    place = next(
+        (
+            index
+            for index, (found, wanted) in enumerate(zip(data, canonical, strict=False))
+            if found != wanted
+        ),
+        min(len(data), len(canonical)),
+    )
+    raise CanonicalFormError(f"not in canonical form (RFC 8785): differs from it at byte {place}")
 
 
 def leaf_hash(data: bytes) -> bytes:
@@ -198,6 +219,27 @@ def _check(value: JsonValue, path: tuple[str, ...]) -> None:
         )
     else:
         raise CanonicalFormError(f"a {type(value).__name__} has no canonical form", place=_place(path))
+
+
+def _is_ordered(value: JsonValue, depth: int) -> bool:
+    """Tell whether keys are ASCII and ascend, and numbers are integers below 2^53, down to a depth."""
+    if isinstance(value, dict):
+        keys = list(value)
+        if depth == 0 or keys != sorted(keys) or not "".join(keys).isascii():
+            return False
+        items: Iterable[JsonValue] = value.values()
+    elif isinstance(value, list):
+        if depth == 0:
+            return False
+        items = value
+    elif type(value) is int:
+        return -LARGEST_INTEGER <= value <= LARGEST_INTEGER
+    else:
+        return not isinstance(value, float)
+    for item in items:  # noqa: SIM110 (a generator would double the time)
+        if type(item) is not str and not _is_ordered(item, depth - 1):
+            return False
+    return True
 
 
 def _check_depth(path: tuple[str, ...]) -> None:

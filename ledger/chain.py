@@ -5,16 +5,25 @@ Bytes in, verdict out: nothing here knows where the bytes come from (docs/spec/e
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
+from uuid import UUID
 
 from pydantic import Field, ValidationError
 
-from ledger.canonical import JsonObject, JsonValue, decode_canonical, encode_trusted, leaf_hash
+from ledger.canonical import (
+    JsonObject,
+    JsonValue,
+    decode_canonical,
+    decode_trusted,
+    encode_trusted,
+    leaf_hash,
+)
 from ledger.clock import format_time
-from ledger.errors import InvalidEventError, InvalidInputError, RecordUnreadableError
-from ledger.events.base import HexHash, Strict, Time
+from ledger.errors import CanonicalFormError, InvalidEventError, InvalidInputError, RecordUnreadableError
+from ledger.events.base import HexHash, Identifier, Strict, Time, problem_text
 from ledger.events.envelope import Draft, Event, PreparedEvent, UnknownEvent, prepare
 from ledger.events.registry import PAYLOADS
 from ledger.merkle import MerkleFrontier
@@ -22,19 +31,46 @@ from ledger.merkle import MerkleFrontier
 FORMAT = "margin-ledger/1"
 _EVENT_START = b'{"event":'
 _LINK_START = b',"link":{"appended_at":"'
+_NIL = UUID(int=0)
 ZERO_HASH = bytes(32)
 """``prev`` of the first event."""
 
 
-class Link(Strict):
-    """What the ledger adds to an event when it takes it."""
+# A link as nearly all are, at the end of an entry: its writer's name is ASCII and needs no escape.
+_PLAIN_LINK = re.compile(
+    rb',"link":\{"appended_at":"([0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{6}Z)",'
+    rb'"ledger":"([A-Za-z0-9._:/-]{1,128})","nonce":"([0-9a-f]{32})",'
+    rb'"prev":"([0-9a-f]{64})","sequence":(0|[1-9][0-9]{0,14}),"writer":"([ !#-\[\]-~]{1,63})"\}\}'
+)
 
+
+class _LinkForm(Strict):
     appended_at: Time
-    ledger: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:/-]{1,128}$")]
+    ledger: Identifier
     nonce: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     prev: HexHash
     sequence: Annotated[int, Field(ge=0, lt=2**53)]
     writer: Annotated[str, Field(min_length=1, max_length=63)]
+
+
+class Link(NamedTuple):
+    """What the ledger adds to an event when it takes it.
+
+    Attributes:
+        appended_at: when, as text in the ledger's form.
+        ledger: the origin.
+        nonce: 32 hex digits.
+        prev: hash of the entry before, 64 hex digits.
+        sequence: the entry's place.
+        writer: the database role that appended it.
+    """
+
+    appended_at: str
+    ledger: str
+    nonce: str
+    prev: str
+    sequence: int
+    writer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,22 +150,52 @@ def parse_entry(canonical: bytes) -> Entry:
         CanonicalFormError: not canonical JSON.
         InvalidEventError: other top-level keys, or a link out of its form.
     """
+    parts = _split(canonical)
+    if parts is None:
+        return _parse_any(canonical)
+    event_bytes, link = parts
+    try:
+        event = decode_canonical(event_bytes)
+    except CanonicalFormError:
+        return _parse_any(canonical)  # names the place in the whole entry
+    return Entry(event, link, event_bytes) if isinstance(event, dict) else _parse_any(canonical)
+
+
+def _split(canonical: bytes) -> tuple[bytes, Link] | None:
+    """Take an entry's link off where it has the usual form; the event's bytes are as they were found."""
+    start = canonical.rfind(_LINK_START)
+    form = _PLAIN_LINK.fullmatch(canonical, max(start, 0))
+    if form is None or not canonical.startswith(_EVENT_START):
+        return None
+    appended_at, ledger, nonce, prev, sequence, writer = form.groups()
+    link = Link(
+        appended_at.decode(), ledger.decode(), nonce.decode(), prev.decode(), int(sequence), writer.decode()
+    )
+    try:
+        datetime.fromisoformat(link.appended_at)
+    except ValueError:
+        return None
+    return canonical[len(_EVENT_START) : start], link
+
+
+def _parse_any(canonical: bytes) -> Entry:
     value: JsonValue = decode_canonical(canonical)
     if not isinstance(value, dict) or value.keys() != {"event", "link"}:
         raise InvalidEventError("an entry holds exactly the keys event and link")
-    event, link_value = value["event"], value["link"]
-    if not isinstance(event, dict) or not isinstance(link_value, dict):
+    event, link = value["event"], value["link"]
+    if not isinstance(event, dict) or not isinstance(link, dict):
         raise InvalidEventError("event and link are objects")
     try:
-        link = Link.model_validate(link_value)
+        form = _LinkForm.from_value(link)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         place = ".".join(("link", *map(str, problem["loc"])))
-        raise InvalidEventError(problem["msg"], place=(place,)) from None
-    appended_at = format_time(link.appended_at)
-    if link_value["appended_at"] != appended_at:
+        raise InvalidEventError(problem_text(problem), place=(place,)) from None
+    appended_at = format_time(form.appended_at)
+    if link["appended_at"] != appended_at:
         raise InvalidEventError(f"not written as {appended_at}", place=("link.appended_at",))
-    return Entry(event, link, event_bytes_of(canonical))
+    given = Link(appended_at, form.ledger, form.nonce, form.prev, form.sequence, form.writer)
+    return Entry(event, given, event_bytes_of(canonical))
 
 
 def is_known(event: JsonObject) -> bool:
@@ -154,6 +220,23 @@ def check_event(entry: Entry) -> PreparedEvent:
     if schema == draft.data.schema_number:
         _check_same(entry.event_bytes, prepared.event_bytes)
     return prepared
+
+
+def _read_as_written(canonical: bytes) -> tuple[Entry, PreparedEvent] | tuple[None, None]:
+    """Read an entry whose event is to the letter what we would write of it, and so in its one form."""
+    parts = _split(canonical)
+    if parts is None:
+        return None, None
+    event_bytes, link = parts
+    try:
+        event = decode_trusted(event_bytes)
+        draft = Draft.from_json(event)
+        prepared = prepare(draft, draft.id or _NIL)
+    except ValueError:
+        return None, None
+    if not isinstance(event, dict) or prepared.event_bytes != event_bytes:
+        return None, None
+    return Entry(event, link, event_bytes), prepared
 
 
 def check_unknown_event(entry: Entry) -> None:
@@ -203,7 +286,7 @@ def decode_event(canonical: bytes, event_hash: bytes | None = None) -> Event:
         occurred_at=draft.occurred_at,
         received_at=draft.received_at,
         processed_at=draft.processed_at,
-        appended_at=link.appended_at,
+        appended_at=datetime.fromisoformat(link.appended_at),
         actor=draft.actor,
         causation=draft.causation,
         correlation=draft.correlation,
@@ -248,7 +331,7 @@ class ChainVerifier:
         self.tree = MerkleFrontier()
         self.unknown_types: dict[str, int] = {}
         self._next_sequence = 0
-        self._appended_at: datetime | None = None
+        self._appended_at = ""
         self._suspect: Failure | None = None  # of the last two entries one changed; the next one tells which
 
     def take(
@@ -269,13 +352,13 @@ class ChainVerifier:
                 )
             )
             failures += self._settle_suspect()
-        entry: Entry | None = None
-        prepared: PreparedEvent | None = None
-        try:
-            entry = parse_entry(canonical)
-            prepared = self._checked(entry)
-        except InvalidInputError as error:
-            failures.append(Failure(sequence, "well_formed", "a canonical event", str(error)))
+        entry, prepared = _read_as_written(canonical)
+        if entry is None:
+            try:
+                entry = parse_entry(canonical)
+                prepared = self._checked(entry)
+            except InvalidInputError as error:
+                failures.append(Failure(sequence, "well_formed", "a canonical event", str(error)))
         if entry is not None:
             failures += self._check_entry(sequence, entry)
             failures += self._check_prev(sequence, entry.link) if follows else []
@@ -338,11 +421,9 @@ class ChainVerifier:
         self.origin = self.origin or link.ledger
         if link.ledger != self.origin:
             failures.append(Failure(sequence, "origin", self.origin, link.ledger))
-        if self._appended_at is not None and link.appended_at < self._appended_at:
-            earliest = format_time(self._appended_at)
-            failures.append(
-                Failure(sequence, "time_order", f"{earliest} or later", format_time(link.appended_at))
-            )
+        if link.appended_at < self._appended_at:  # texts of one length: their order is that of the times
+            earliest = f"{self._appended_at} or later"
+            failures.append(Failure(sequence, "time_order", earliest, link.appended_at))
         self._appended_at = link.appended_at
         return failures + self._check_opening(sequence, entry)
 

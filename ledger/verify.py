@@ -12,7 +12,6 @@ from sqlalchemy import Connection, Table, func, select
 
 from ledger.canonical import leaf_hash
 from ledger.chain import ChainVerifier, Entry, Failure
-from ledger.clock import format_time
 from ledger.errors import LedgerNotInitialisedError
 from ledger.events.envelope import subjects_of
 from ledger.progress import SILENT, Progress
@@ -203,7 +202,7 @@ def _check_row(row: Any, entry: Entry | None) -> list[Failure]:
             "id": entry.event.get("id"),
             "type": entry.event.get("type"),
             "occurred_at": entry.event.get("occurred_at"),
-            "appended_at": format_time(entry.link.appended_at),
+            "appended_at": entry.link.appended_at,
             "writer": entry.link.writer,
         }
         failures += [

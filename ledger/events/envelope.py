@@ -12,11 +12,21 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import Field, ValidationError
 
-from ledger.canonical import JsonObject, JsonValue, decode, encode_trusted
-from ledger.errors import InvalidEventError, InvalidInputError
-from ledger.events.base import EventId, JsonData, Payload, Reference, Strict, Time
+from ledger.canonical import JsonObject, JsonValue, decode, encode_ordered, encode_trusted
+from ledger.errors import InvalidEventError
+from ledger.events.base import (
+    EventId,
+    FileName,
+    JsonData,
+    Payload,
+    Reference,
+    Strict,
+    Time,
+    json_object,
+    problem_text,
+)
 from ledger.events.registry import PAYLOADS
 from ledger.events.upcast import upcast
 
@@ -28,7 +38,6 @@ if TYPE_CHECKING:
 LARGEST_EVENT_BYTES = 65_000
 CATALOGUE_HINT = "docs/reference/events.md lists every type and its fields"
 
-_NOT_DUMPED = {"data", "id"}
 _ACCOUNT_FIELDS = frozenset(
     {
         "account",
@@ -52,17 +61,11 @@ SUBJECT_KINDS: dict[str, str] = {
 """Field name anywhere in ``data`` → the kind of subject its value names; ``subjects`` lists whole ones."""
 
 
-def _file_name(value: str) -> str:
-    if "/" in value or "\\" in value:
-        raise ValueError("a file's name without its path is wanted")
-    return value
-
-
 class Source(Strict):
     """Where a fact was read: system, file (a name, no path), row, and whether an importer concluded it."""
 
     system: Reference | None = None
-    file: Annotated[Reference, AfterValidator(_file_name)] | None = None
+    file: FileName | None = None
     row: Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,17})$")] | None = None
     inferred: bool | None = None
 
@@ -120,13 +123,9 @@ class Draft(_Envelope):
             raise InvalidEventError(
                 "the event's data object is missing", place=("data",), next_step=CATALOGUE_HINT
             )
-        newest = upcast(payload_type.__name__, schema, without_null(data), payload_type.schema_number)
+        payload = _payload(payload_type, schema, data)
         try:
-            payload = payload_type.model_validate(newest, by_alias=True, by_name=False)
-        except ValidationError as error:
-            raise _invalid(error, payload_type, "data") from None
-        try:
-            return cls.model_validate({**given, "data": payload})
+            return cls.from_value({**given, "data": payload})
         except ValidationError as error:
             raise _invalid(error, cls, "") from None
 
@@ -147,7 +146,7 @@ class UnknownEvent(_Envelope):
             InvalidEventError: a field of the envelope is missing, unknown or out of form; names it.
         """
         try:
-            return cls.model_validate(value, by_alias=True, by_name=False)
+            return cls.from_value(value)
         except ValidationError as error:
             raise _invalid(error, cls, "") from None
 
@@ -215,14 +214,14 @@ def prepare(draft: Draft, event_id: UUID) -> PreparedEvent:
     Raises:
         InvalidEventError: the event is larger than 65,000 bytes.
     """
-    event: JsonObject = draft.model_dump(mode="json", exclude_none=True, exclude=_NOT_DUMPED)
+    event = json_object(draft)
     if not event.get("source", True):
         del event["source"]  # nothing is known of it
-    event["data"] = draft.data.json_value()
-    event["id"] = str(event_id)
+    if draft.id != event_id:
+        event["id"] = str(event_id)
     event["schema"] = draft.data.schema_number
     event["type"] = draft.type
-    event_bytes = encode_trusted(event)
+    event_bytes = encode_ordered({key: event[key] for key in sorted(event)})
     if len(event_bytes) > LARGEST_EVENT_BYTES:
         raise InvalidEventError(
             f"the event has {len(event_bytes)} bytes; {LARGEST_EVENT_BYTES} are allowed",
@@ -294,6 +293,19 @@ def _payload_type(name: JsonValue) -> type[Payload]:
     )
 
 
+def _payload(payload_type: type[Payload], schema: int, data: JsonObject) -> Payload:
+    if schema == payload_type.schema_number:
+        try:  # null in the place of an optional field means the same as its absence
+            return payload_type.from_value(data)
+        except ValidationError:
+            pass
+    newest = upcast(payload_type.__name__, schema, without_null(data), payload_type.schema_number)
+    try:
+        return payload_type.from_value(newest)
+    except ValidationError as error:
+        raise _invalid(error, payload_type, "data") from None
+
+
 def _nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {close[0]}?" if close else ""
@@ -320,12 +332,7 @@ def _problem(problem: Any, model: type[Strict]) -> str:
         return f"there is no such field{_nearest(str(name), _field_names(model, outer))}"
     if kind == "missing":
         return "the field is missing"
-    if kind == "value_error":
-        cause = problem.get("ctx", {}).get("error")
-        return cause.problem if isinstance(cause, InvalidInputError) else str(cause)
-    given = problem.get("input")
-    message = problem["msg"][0].lower() + problem["msg"][1:]
-    return f"{given!r}: {message}" if isinstance(given, str | int | float | bool) else str(message)
+    return problem_text(problem)
 
 
 def _field_names(model: type[Strict], path: Iterable[str | int]) -> list[str]:

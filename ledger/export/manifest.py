@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 from ledger.canonical import JsonObject, decode_canonical, encode
 from ledger.chain import FORMAT
 from ledger.errors import InvalidInputError
-from ledger.events.base import HexHash, Strict, Text, Time
+from ledger.events.base import HexHash, Strict, Text, Time, problem_text
 
 SCHEMA: Final = "ledger.bundle/1"
 EVENTS_FILE = "events.jsonl"
@@ -115,7 +115,8 @@ def parse_manifest(data: bytes) -> Manifest:
         manifest = Manifest.model_validate(value)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
-        raise InvalidInputError(problem["msg"], place=(".".join(map(str, problem["loc"])),)) from None
+        place = ".".join(map(str, problem["loc"]))
+        raise InvalidInputError(problem_text(problem), place=(place,)) from None
     if manifest.encode() != data:
         raise InvalidInputError("a value is not in its canonical form")
     _check_agreement(manifest)

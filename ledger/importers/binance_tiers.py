@@ -19,6 +19,7 @@ from ledger.amounts import ZERO, exact, format_exact, read_amount
 from ledger.canonical import encode
 from ledger.clock import format_time
 from ledger.errors import InvalidEventError, InvalidInputError
+from ledger.events.base import problem_text
 from ledger.events.envelope import Draft, Source
 from ledger.events.policies import MarginScheduleSet, MarginTier
 from ledger.importers.binance import SYSTEM, declaration, listing, parse_symbol
@@ -256,10 +257,9 @@ class _SymbolReader:
 
     def _invalid(self, error: ValidationError, place: tuple[str, ...]) -> InvalidInputError:
         problem = error.errors(include_url=False)[0]
-        cause = problem.get("ctx", {}).get("error")
         field = ".".join(str(part) for part in problem["loc"])
         return InvalidEventError(
-            str(cause or problem["msg"]), place=(self._member.label, f"symbol {self._symbol}", *place, field)
+            problem_text(problem), place=(self._member.label, f"symbol {self._symbol}", *place, field)
         )
 
     def _source(self, *, inferred: bool | None = None) -> Source:

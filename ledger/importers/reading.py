@@ -11,6 +11,7 @@ from ledger.amounts import read_amount
 from ledger.canonical import encode_trusted
 from ledger.clock import format_time, parse_time
 from ledger.errors import InvalidEventError, InvalidInputError
+from ledger.events.base import problem_text
 from ledger.events.envelope import Draft, Source
 
 if TYPE_CHECKING:
@@ -147,10 +148,9 @@ class RowReader:
         """Turn a payload model's refusal into an error that names the column."""
         problem = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in problem["loc"])
-        cause = problem.get("ctx", {}).get("error")
-        message = cause.problem if isinstance(cause, InvalidInputError) else str(cause or problem["msg"])
         return InvalidEventError(
-            message, place=(self.member.label, f"line {self.line}", columns.get(field, field) or "row")
+            problem_text(problem),
+            place=(self.member.label, f"line {self.line}", columns.get(field, field) or "row"),
         )
 
 

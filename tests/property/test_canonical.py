@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -56,6 +57,47 @@ def test_a_changed_byte_is_refused_or_is_another_canonical_text(value: Any, data
     )
     with contextlib.suppress(CanonicalFormError):
         assert encode(decode_canonical(mutated)) == mutated
+
+
+def read_step_by_step(data: bytes) -> Any:
+    """Read strictly, write with every check, compare: what decode_canonical means."""
+    value = decode(data)
+    if encode(value) != data:
+        raise CanonicalFormError("not in canonical form")
+    return value
+
+
+TOKENS = st.one_of(
+    st.sampled_from(["{", "}", "[", "]", ",", ":", " ", "true", "null"]),
+    st.sampled_from(['"a"', '"b"', '"é"', '"\\u0061"', '"\\n"', '"\\ud800"']),
+    st.sampled_from(["0", "-0", "1", "1.0", "1e2", "-7", "9007199254740992", "NaN"]),
+)
+
+
+@given(
+    st.one_of(
+        st.lists(TOKENS, max_size=9).map("".join),
+        st.lists(st.tuples(st.sampled_from("abé"), TOKENS), max_size=4).map(
+            lambda members: "{" + ",".join(f'"{key}":{value}' for key, value in members) + "}"
+        ),
+        st.integers(60, 70).map(lambda depth: "[" * depth + "]" * depth),
+        st.integers(60, 70).map(lambda depth: '{"a":' * depth + "1" + "}" * depth),
+    )
+)
+@example('{"é":1}')
+@example('{"a":1.5}')
+@example('{"a":1,"a":1}')
+@example('{"b":1,"a":1}')
+@example("[123456789012345678901234567890]")
+def test_canonical_bytes_are_those_that_strict_reading_and_writing_leave_as_they_are(text: str) -> None:
+    data = text.encode()
+    try:
+        expected = read_step_by_step(data)
+    except CanonicalFormError:
+        with pytest.raises(CanonicalFormError):
+            decode_canonical(data)
+    else:
+        assert decode_canonical(data) == expected
 
 
 @given(st.binary(max_size=40))
