@@ -50,10 +50,10 @@ def current_revision(connection: Connection) -> str | None:
     found = MigrationContext.configure(connection).get_current_heads()
     if len(found) > 1:
         raise SchemaMismatchError(
-            f"the table alembic_version names {len(found)} revisions, {' and '.join(sorted(found))}; it has one row",
+            f"the table alembic_version names {len(found)} revisions: {', '.join(sorted(found))}",
             found=None,
             wanted=newest_revision(),
-            next_step="remove the row that does not belong there, then ledger verify",
+            next_step="remove the rows that do not belong there, then ledger verify",
         )
     return found[0] if found else None
 

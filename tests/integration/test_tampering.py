@@ -10,6 +10,7 @@ from psycopg import sql
 
 from ledger.canonical import leaf_hash
 from ledger.chain import Sealer, parse_entry
+from ledger.clock import parse_time
 from ledger.errors import ChainBrokenError, RecordUnreadableError
 from ledger.events.envelope import Draft
 from ledger.store.database import make_engine
@@ -218,7 +219,7 @@ def test_swapped_events_are_found_at_the_first_of_them(
 def test_an_inserted_event_is_found_although_numbers_were_fixed_up(tampered: Tampered, sequence: int) -> None:
     connection = tampered.connection
     prev = leaf_hash(canonical(connection, sequence - 1))
-    appended_at = parse_entry(canonical(connection, sequence - 1)).link.appended_at
+    appended_at = parse_time(parse_entry(canonical(connection, sequence - 1)).link.appended_at)
     connection.execute("UPDATE events SET sequence = sequence + 1 WHERE sequence >= %s", [sequence])
     connection.execute("UPDATE event_subjects SET sequence = sequence + 1 WHERE sequence >= %s", [sequence])
     event = prepared(deposit("thief"))

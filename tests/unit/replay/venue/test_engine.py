@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from ledger.errors import InvalidInputError
+from ledger.events.liquidations import LiquidationExecuted
 from ledger.events.registry import PAYLOADS
 from replay.state import snapshot
 from replay.venue import Record, VenueConfiguration, VenueEngine
@@ -151,8 +152,8 @@ def test_a_haircut_counts_in_the_ratio_and_not_in_the_bankruptcy_price() -> None
     venue.mark("958.5")  # 900 − 415 = 485 against 479.25
     assert venue.held("A") == 10
     outcome = venue.mark("957")  # 900 − 430 = 470 against 478.5
-    executed = next(draft.data for draft in outcome.drafts if draft.type == "LiquidationExecuted")
-    assert executed.json_value()["takeovers"][0]["bankruptcy_price"] == "850"
+    (executed,) = [draft.data for draft in outcome.drafts if isinstance(draft.data, LiquidationExecuted)]
+    assert executed.takeovers[0].bankruptcy_price == 850
 
 
 def test_a_valuation_currency_of_its_own_needs_a_price() -> None:
