@@ -99,7 +99,10 @@ def log(
 
 def event_line(event: Event) -> str:
     """Return an event as one line for a person."""
-    data = event.data.json_value()
+    value = event.data.json_value()
+    # In the catalogue's order, which puts first what a reader looks for.
+    names = [field.alias or name for name, field in type(event.data).model_fields.items()]
+    data = {name: value[name] for name in names if name in value}
     shown = "  ".join(f"{key}={value}" for key, value in data.items() if isinstance(value, str | bool))
     more = "  ".join(f"{key}[{len(value)}]" for key, value in data.items() if isinstance(value, list | dict))
     start = f"{event.sequence:>8}  {format_time(event.occurred_at)}  {event.type:<24}"
