@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, field
-from itertools import groupby
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, Table, Text, cast, func, select
 
-from ledger.canonical import leaf_hash
 from ledger.chain import ChainVerifier, Entry, Failure
 from ledger.errors import LedgerNotInitialisedError
 from ledger.events.envelope import subjects_of
 from ledger.progress import SILENT, Progress
-from ledger.store.database import make_engine, reading
+from ledger.store.database import make_engine, reading, stream
 from ledger.store.migrate import check_revision
 from ledger.store.schema import event_subjects, events, ledger_head
 
@@ -25,7 +22,7 @@ if TYPE_CHECKING:
     from ledger.store.ledger import Ledger
 
 MOST_FAILURES_KEPT = 100
-ROWS_A_FETCH = 2_000
+_DERIVED = ("id", "type", "occurred_at", "appended_at", "writer")
 
 ALWAYS_UNCHECKED = (
     "signatures and trusted checkpoints: none was given, so a cut tail, a restored backup or a whole rewrite "
@@ -141,7 +138,7 @@ def verify_connection(connection: Connection, progress: Progress = SILENT) -> Ve
     last_sequence, last_appended_at = -1, None
     for row in _rows(connection):
         failures, entry, _ = chain.take(row.sequence, row.canonical)
-        report.add(failures + _check_row(row, entry) + subjects.check(row.sequence, entry))
+        report.add(failures + _check_row(row, entry, chain.head) + subjects.check(row.sequence, entry))
         last_sequence, last_appended_at = row.sequence, row.appended_at
         progress.advance(1)
     report.add(subjects.finish())
@@ -168,47 +165,48 @@ def _as_text(name: str, table: Table) -> Any:
     return func.coalesce(func.to_char(in_utc, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z" AD'), "no time").label(name)
 
 
-def _rows(connection: Connection) -> Iterator[Any]:
+class _Row(NamedTuple):
+    sequence: int
+    id: str | None
+    type: str | None
+    occurred_at: str
+    appended_at: str
+    writer: str | None
+    canonical: bytes
+    hash: bytes
+
+
+def _rows(connection: Connection) -> Iterator[_Row]:
     # NULL where a column's constraint was taken away reads as empty, so that it is told and not tripped over.
     query = select(
-        func.coalesce(events.c.sequence, -1).label("sequence"),
-        events.c.id,
+        func.coalesce(events.c.sequence, -1),
+        cast(events.c.id, Text),
         events.c.type,
         _as_text("occurred_at", events),
         _as_text("appended_at", events),
         events.c.writer,
-        func.coalesce(events.c.canonical, b"").label("canonical"),
-        func.coalesce(events.c.hash, b"").label("hash"),
+        func.coalesce(events.c.canonical, b""),
+        func.coalesce(events.c.hash, b""),
     ).order_by(events.c.sequence)
-    streaming = connection.execution_options(stream_results=True, yield_per=ROWS_A_FETCH)
-    yield from streaming.execute(query)
+    return map(_Row._make, stream(connection, query))
 
 
-def _check_row(row: Any, entry: Entry | None) -> list[Failure]:
+def _check_row(row: _Row, entry: Entry | None, actual_hash: bytes) -> list[Failure]:
     """Compare what the database stores beside the bytes with what the bytes say."""
     failures = []
-    actual = leaf_hash(row.canonical)
-    if actual != row.hash:
-        failures.append(Failure(row.sequence, "hash", actual.hex(), row.hash.hex()))
-    if entry is not None:
-        stored = {
-            "id": str(row.id),
-            "type": row.type,
-            "occurred_at": row.occurred_at.removesuffix(" AD"),
-            "appended_at": row.appended_at.removesuffix(" AD"),
-            "writer": row.writer,
-        }
-        said = {
-            "id": entry.event.get("id"),
-            "type": entry.event.get("type"),
-            "occurred_at": entry.event.get("occurred_at"),
-            "appended_at": entry.link.appended_at,
-            "writer": entry.link.writer,
-        }
+    if actual_hash != row.hash:
+        failures.append(Failure(row.sequence, "hash", actual_hash.hex(), row.hash.hex()))
+    if entry is None:
+        return failures
+    occurred_at, appended_at = row.occurred_at.removesuffix(" AD"), row.appended_at.removesuffix(" AD")
+    stored = (row.id, row.type, occurred_at, appended_at, row.writer)
+    event, link = entry.event, entry.link
+    said = (event.get("id"), event.get("type"), event.get("occurred_at"), link.appended_at, link.writer)
+    if stored != said:
         failures += [
-            Failure(row.sequence, "columns", f"{name} {said[name]}", f"{name} {stored[name]}")
-            for name in stored
-            if stored[name] != said[name]
+            Failure(row.sequence, "columns", f"{name} {wanted}", f"{name} {found}")
+            for name, found, wanted in zip(_DERIVED, stored, said, strict=True)
+            if found != wanted
         ]
     return failures
 
@@ -238,23 +236,20 @@ class _SubjectReader:
     """Walks the subject index in step with the events; the server sorts it, we hold one event's share."""
 
     def __init__(self, connection: Connection) -> None:
-        streaming = connection.execution_options(stream_results=True, yield_per=ROWS_A_FETCH)
-        rows = streaming.execute(
-            select(
-                func.coalesce(event_subjects.c.sequence, -1),
-                func.coalesce(event_subjects.c.subject, "").label("subject"),
-            ).order_by(event_subjects.c.sequence)
-        )
-        self._groups = groupby(rows, key=itemgetter(0))
-        self._next = next(self._groups, None)
+        sequence = func.coalesce(event_subjects.c.sequence, -1)
+        subjects = func.array_agg(func.coalesce(event_subjects.c.subject, ""))
+        self._shares = stream(connection, select(sequence, subjects).group_by(sequence).order_by(sequence))
+        self._next = next(self._shares, None)
 
     def check(self, sequence: int, entry: Entry | None) -> list[Failure]:
         """Compare an event's share of the index with what its bytes say."""
-        failures = self._orphans_before(sequence)
+        failures: list[Failure] = []
+        while self._next is not None and self._next[0] < sequence:
+            failures.append(self._orphans(self._next))
         indexed: set[str] = set()
         if self._next is not None and self._next[0] == sequence:
-            indexed = {subject for _, subject in self._next[1]}
-            self._next = next(self._groups, None)
+            indexed = set(self._next[1])
+            self._next = next(self._shares, None)
         expected = subjects_of(entry.event.get("data")) if entry is not None else indexed
         if indexed != expected:
             failures.append(
@@ -264,13 +259,11 @@ class _SubjectReader:
 
     def finish(self) -> list[Failure]:
         """Return what the index holds beyond the last event."""
-        return self._orphans_before(None)
-
-    def _orphans_before(self, sequence: int | None) -> list[Failure]:
-        failures = []
-        while self._next is not None and (sequence is None or self._next[0] < sequence):
-            orphan, rows = self._next
-            found = ", ".join(sorted(subject for _, subject in rows))
-            failures.append(Failure(orphan, "subjects", "no event here", found))
-            self._next = next(self._groups, None)
+        failures: list[Failure] = []
+        while self._next is not None:
+            failures.append(self._orphans(self._next))
         return failures
+
+    def _orphans(self, share: tuple[Any, ...]) -> Failure:
+        self._next = next(self._shares, None)
+        return Failure(share[0], "subjects", "no event here", ", ".join(sorted(set(share[1]))))

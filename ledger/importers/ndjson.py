@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from ledger.canonical import decode
 from ledger.errors import InvalidInputError
-from ledger.events.envelope import Draft, Source
+from ledger.events.envelope import Draft
 from ledger.importers.reading import ImportedDraft, identity_name, import_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ledger.canonical import JsonObject
     from ledger.importers.files import Member
     from ledger.importers.reading import Warn
 
@@ -41,26 +42,23 @@ class NdjsonSource:
                 if not text or text.isspace():
                     continue
                 try:
-                    draft = Draft.from_json(decode(text.encode()))
+                    value = decode(text.encode())
+                    name = _complete(value, text, member, line) if isinstance(value, dict) else None
+                    draft = Draft.from_json(value)
                 except InvalidInputError as error:
                     raise error.within(member.label, f"line {line}") from None
-                yield _imported(draft, text, member, file, line)
+                yield ImportedDraft(draft, 0, file, line, name, member.label)
 
 
-def _imported(draft: Draft, text: str, member: Member, file: int, line: int) -> ImportedDraft:
-    name = None
-    changes: dict[str, object] = {}
-    if draft.id is None:
-        name = identity_name(KIND, (), text)
-        changes["id"] = import_id(name, 0)
-    given = draft.source
-    if given is None or (given.file is None and given.row is None):
-        changes["source"] = Source(
-            system=None if given is None else given.system,
-            file=member.name,
-            row=str(line),
-            inferred=None if given is None else given.inferred,
-        )
-    return ImportedDraft(
-        draft.model_copy(update=changes) if changes else draft, 0, file, line, name, member.label
-    )
+def _complete(value: JsonObject, text: str, member: Member, line: int) -> bytes | None:
+    """Give a draft the id and the source that it lacks; return what the id is made of."""
+    source = value.get("source")
+    if source is None:
+        value["source"] = {"file": member.name, "row": str(line)}
+    elif isinstance(source, dict) and source.get("file") is None and source.get("row") is None:
+        source |= {"file": member.name, "row": str(line)}
+    if value.get("id") is not None:
+        return None
+    name = identity_name(KIND, (), text)
+    value["id"] = str(import_id(name, 0))
+    return name

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self, TypeVar
 from uuid import UUID
 
 from ledger.errors import InvalidEventError, InvalidInputError
@@ -24,7 +25,7 @@ from ledger.importers.spool import SortedSpool
 from ledger.progress import SILENT, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
     from ledger.importers.reading import ImportedDraft, ImportSource
 
@@ -42,6 +43,8 @@ _FIRST_TIME = datetime(1, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _ID_MARK = b',"id":"'
 _ID_TEXT_BYTES = 36
+
+_T = TypeVar("_T")
 
 
 class BatchResult(Protocol):
@@ -136,13 +139,13 @@ def import_sources(
                 spooled.read(source, warnings.add, progress.advance)
         spooled.check_ids()
         if check is not None:
-            with _stage(progress, spooled.events, "comparing"):
-                for batch in _batches(spooled.events_in_order(), batch_events):
+            with _stage(progress, spooled.events, "comparing"), spooled.batches(batch_events) as batches:
+                for batch in batches:
                     check(batch)
                     progress.advance(len(batch))
         if not dry_run:
-            with _stage(progress, spooled.events, "recording"):
-                for batch in _batches(spooled.events_in_order(), batch_events):
+            with _stage(progress, spooled.events, "recording"), spooled.batches(batch_events) as batches:
+                for batch in batches:
                     done.add(record(batch))
                     progress.advance(len(batch))
         return ImportResult(
@@ -276,6 +279,12 @@ class SpooledImport:
             next_step="give each event an id of its own",
         )
 
+    @contextmanager
+    def batches(self, most_events: int) -> Iterator[Iterator[list[PreparedEvent]]]:
+        """Give the events in order, in batches, the next of which is made while one is being used."""
+        with closing(_read_ahead(_batches(self.events_in_order(), most_events))) as batches:
+            yield batches
+
     def events_in_order(self) -> Iterator[PreparedEvent]:
         """Yield the events by (time, source, rank, file, row), each under its final id."""
         ordinals: dict[bytes, int] = {}
@@ -327,6 +336,15 @@ def _content_digest(event_bytes: bytes, *, has_source: bool) -> bytes:
         start = event_bytes.rindex(b',"source":{')
         content = event_bytes[:start] + event_bytes[event_bytes.rindex(b'},"type":"') + 1 :]
     return hashlib.sha256(content).digest()[:16]
+
+
+def _read_ahead(items: Iterator[_T]) -> Generator[_T]:
+    """Yield items one behind a thread that makes them."""
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        following = executor.submit(next, items, None)
+        while (item := following.result()) is not None:
+            following = executor.submit(next, items, None)
+            yield item
 
 
 def _batches(events: Iterator[PreparedEvent], most_events: int) -> Iterator[list[PreparedEvent]]:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import uuid
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.conninfo import make_conninfo
-from sqlalchemy import URL, Connection, Engine, create_engine, make_url
+from sqlalchemy import URL, Connection, Engine, Select, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from ledger.errors import DatabaseUnavailableError, InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 _CONNECT_TIMEOUT_SECONDS = 10
+_ROWS_A_FETCH = 2_000
 _DATABASE_HINT = "check that the server runs and the URL is right: ledger doctor --database URL"
 
 
@@ -79,6 +81,27 @@ def reading(engine: Engine) -> Iterator[Connection]:
     """Give a connection whose reads all see the same moment (repeatable read, read only)."""
     with translated_errors(engine.url), engine.connect() as connection:
         yield connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def driver_of(connection: Connection) -> psycopg.Connection[Any]:
+    """Return the psycopg connection below, for the paths where every row counts."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)  # noqa: S101 (the engine's URL names psycopg)
+    return driver
+
+
+def stream(connection: Connection, query: Select[Any]) -> Generator[tuple[Any, ...]]:
+    """Yield rows as plain tuples through a server-side cursor: memory stays flat.
+
+    The cursor closes with the generator, so a reader may stop early.
+    """
+    if not connection.in_transaction():
+        connection.begin()  # so that SQLAlchemy ends what the driver begins
+    statement = query.compile(connection, compile_kwargs={"render_postcompile": True})
+    with driver_of(connection).cursor(f"ledger_{uuid.uuid4().hex}", binary=True) as cursor:
+        cursor.itersize = _ROWS_A_FETCH
+        cursor.execute(str(statement).encode(), statement.params)
+        yield from cursor
 
 
 @contextmanager

@@ -7,9 +7,8 @@ import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-import psycopg
 from sqlalchemy import Connection, Engine, select
 
 from ledger.canonical import JsonObject, leaf_hash
@@ -27,7 +26,7 @@ from ledger.events.envelope import Draft, Event, PreparedEvent, prepare
 from ledger.events.governance import LedgerOpened
 from ledger.progress import SILENT, Progress
 from ledger.store.append import AppendCondition, AppendResult, append_batch, recorded_sequences
-from ledger.store.database import make_engine, reading, translated_errors
+from ledger.store.database import driver_of, make_engine, reading, translated_errors
 from ledger.store.migrate import check_revision, one_at_a_time, upgrade
 from ledger.store.read import EventQuery, read_entries
 from ledger.store.schema import events, ledger_head
@@ -115,7 +114,7 @@ class Ledger:
                         appended_at=datetime(1970, 1, 1, tzinfo=UTC),
                     )
                 )
-                append_batch(_driver(connection), [opening])
+                append_batch(driver_of(connection), [opening])
         return cls(engine, origin, valuation_currency)
 
     @classmethod
@@ -177,7 +176,7 @@ class Ledger:
     ) -> AppendResult:
         """Record checked events in one transaction; errors as in :meth:`append`."""
         with translated_errors(self.engine.url), self.engine.begin() as connection:
-            return append_batch(_driver(connection), batch, condition, make_nonces=self._make_nonces)
+            return append_batch(driver_of(connection), batch, condition, make_nonces=self._make_nonces)
 
     def check_unchanged(self, batch: Sequence[PreparedEvent]) -> int:
         """Return how many of a batch are recorded already, and make sure that their content is the same.
@@ -185,7 +184,7 @@ class Ledger:
         Raises:
             ConflictingEventError: an id is recorded with other content.
         """
-        with self.reading() as connection, _driver(connection).cursor() as cursor:
+        with self.reading() as connection, driver_of(connection).cursor() as cursor:
             return len(recorded_sequences(cursor, batch))
 
     def append_atomically(
@@ -198,7 +197,7 @@ class Ledger:
         total = AppendResult(0, 0, None, None, ())
         with translated_errors(self.engine.url), self.engine.begin() as connection:
             for batch in batches:
-                total += append_batch(_driver(connection), batch, make_nonces=self._make_nonces)
+                total += append_batch(driver_of(connection), batch, make_nonces=self._make_nonces)
                 progress.advance(len(batch))
         return total
 
@@ -310,9 +309,3 @@ def check_opening(
 
 def _origin(connection: Connection) -> str | None:
     return connection.execute(select(ledger_head.c.origin)).scalar()
-
-
-def _driver(connection: Connection) -> psycopg.Connection[Any]:
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)  # noqa: S101 (the engine's URL names psycopg)
-    return driver

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Select, select
 
+from ledger.store.database import stream
 from ledger.store.schema import event_subjects, events
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-ROWS_A_FETCH = 2_000
 _BEYOND_EVERY_SEQUENCE = 2**53
 
 
@@ -68,11 +68,5 @@ def _within_bigint(sequence: int) -> int:
 
 
 def read_entries(connection: Connection, query: EventQuery) -> Generator[tuple[int, bytes, bytes]]:
-    """Yield sequence, canonical bytes and stored hash, through a server-side cursor: memory stays flat.
-
-    The cursor closes with the generator, so a reader may stop early.
-    """
-    streaming = connection.execution_options(stream_results=True, yield_per=ROWS_A_FETCH)
-    with streaming.execute(query.statement()) as result:
-        for row in result:
-            yield row.sequence, row.canonical, row.hash
+    """Yield sequence, canonical bytes and stored hash; memory stays flat, and a reader may stop early."""
+    yield from stream(connection, query.statement())
