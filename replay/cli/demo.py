@@ -33,7 +33,7 @@ EXPORT_FOLDER = Path("ledger-demo-export")
 def demo(session: Session, *, seed: int | None, export_to: Path, dry_run: bool) -> int:
     """Record a small venue's day with a crash, then verify, replay, audit, add up and export it.
 
-    Takes about ten seconds. The ledger stays where it is, for every other command to look at. A ledger
+    Takes ten to twenty seconds. The ledger stays where it is, for every other command to look at. A ledger
     that holds anything but its opening is refused and left as it is.
     """
     from ledger.store.database import displayed_url
