@@ -98,14 +98,14 @@ def _json_value(value: Any) -> JsonValue:
     as_text = _AS_TEXT.get(type(value))
     if as_text is not None:
         return as_text(value)
-    if isinstance(value, str | bool):
-        return value
     if isinstance(value, Strict):
         return json_object(value)
     if isinstance(value, list):
         return [_json_value(item) for item in value]
     if isinstance(value, dict):
         return {key: _json_value(value[key]) for key in sorted(value)}
+    if isinstance(value, str | bool):
+        return value
     raise TypeError(f"a {type(value).__name__} has no place in a payload")
 
 

@@ -68,7 +68,7 @@ BEGIN
         FROM placed
         OFFSET 0  -- keeps the planner from parsing anew at every mention
     ), checked AS MATERIALIZED (
-        SELECT parsed.sequence, member.data, member.source, CASE
+        SELECT parsed.sequence, member.data, CASE
             WHEN parsed.sequence <> dense_sequence
                 THEN format('LG001 sequence %s does not follow, %s is next', parsed.sequence, dense_sequence)
             WHEN nonce !~ '^[0-9a-f]{32}$' OR body <> concat('{"event":', event, link_head, nonce, link_tail)
@@ -78,20 +78,23 @@ BEGIN
                     THEN 'LG003 the bytes are not in canonical form'
                     ELSE 'LG001 the link in the bytes is not the one that this place calls for'
                 END
-            WHEN event::text <> concat('{',
-                    '"actor":' || member.actor || ',', '"causation":' || member.causation || ',',
-                    '"correlation":' || member.correlation || ',', '"data":' || member.data || ',',
-                    '"id":' || member.id || ',', '"occurred_at":' || member.occurred_at || ',',
-                    '"processed_at":' || member.processed_at || ',', '"received_at":' || member.received_at || ',',
-                    '"schema":' || member.schema || ',', '"source":' || member.source || ',',
-                    '"type":' || member.type, '}')
+            WHEN event::text <> concat('{', concat_ws(',',
+                    '"actor":' || member.actor, '"causation":' || member.causation,
+                    '"correlation":' || member.correlation, '"data":' || member.data, '"id":' || member.id,
+                    '"occurred_at":' || member.occurred_at, '"processed_at":' || member.processed_at,
+                    '"received_at":' || member.received_at, '"schema":' || member.schema,
+                    '"source":' || member.source, '"type":' || member.type), '}')
+                OR member.source::text <> concat('{', concat_ws(',',
+                    '"file":' || origin.file, '"inferred":' || origin.inferred, '"row":' || origin."row",
+                    '"system":' || origin.system), '}')
                 OR json_strip_nulls(event)::text <> event::text
                 OR json_typeof(member.data) IS DISTINCT FROM 'object'
-                OR json_typeof(member.source) <> 'object'
                 OR member.schema::text !~ '^[1-9][0-9]{0,14}$' OR member.schema IS NULL
                 OR 'string' <> ANY (ARRAY[
                     json_typeof(member.actor), json_typeof(member.causation), json_typeof(member.correlation),
-                    json_typeof(member.processed_at), json_typeof(member.received_at)])
+                    json_typeof(member.processed_at), json_typeof(member.received_at),
+                    json_typeof(origin.file), json_typeof(origin."row"), json_typeof(origin.system)])
+                OR json_typeof(origin.inferred) <> 'boolean'
                 -- Control characters; the cheap tests first, for most entries need no more.
                 OR ((strpos(body, E'\\') > 0 OR octet_length(body) <> length(body) OR strpos(body, E'\x7f') > 0)
                     AND body ~ E'[\u007f-\u009f]|^(?:[^\\\\]|\\\\.)*\\\\[^"\\\\]')
@@ -115,14 +118,14 @@ BEGIN
             END AS problem
         FROM parsed, LATERAL json_to_record(event) AS member (
             actor json, causation json, correlation json, data json, id json, occurred_at json,
-            processed_at json, received_at json, schema json, source json, type json)
+            processed_at json, received_at json, schema json, source json, type json),
+            LATERAL json_to_record(CASE WHEN json_typeof(member.source) = 'object' THEN member.source END)
+            AS origin (file json, inferred json, "row" json, system json)
     ), containers AS (
-        -- The objects and arrays of data and source, at every depth that a reader has to bear.
-        SELECT sequence, in_data, 1 AS depth, '' AS name, value
-        FROM checked, LATERAL (VALUES (true, data), (false, source)) AS part (in_data, value)
-        WHERE json_typeof(value) = 'object'
+        -- The objects and arrays of data, at every depth that a reader has to bear.
+        SELECT sequence, 1 AS depth, '' AS name, data AS value FROM checked WHERE json_typeof(data) = 'object'
         UNION ALL
-        SELECT sequence, in_data, depth + 1, item.key, item.value
+        SELECT sequence, depth + 1, item.key, item.value
         FROM containers, LATERAL (
             SELECT key, value
             FROM json_each(CASE json_typeof(containers.value) WHEN 'object' THEN containers.value END)
@@ -138,7 +141,7 @@ BEGIN
         FROM containers, LATERAL (
             SELECT array_agg(key) AS keys, bool_and(json_typeof(value) NOT IN ('number', 'null')) AS within_profile,
                 array_agg((kinds ->> key) || (value #>> '{}'))
-                    FILTER (WHERE in_data AND kinds ? key AND json_typeof(value) = 'string') AS subjects
+                    FILTER (WHERE kinds ? key AND json_typeof(value) = 'string') AS subjects
             FROM json_each(containers.value)
         ) AS inside
         WHERE json_typeof(containers.value) = 'object'
@@ -146,7 +149,7 @@ BEGIN
         SELECT sequence, depth, inside.*
         FROM containers, LATERAL (
             SELECT NULL::text[], bool_and(json_typeof(value) NOT IN ('number', 'null')),
-                array_agg(value #>> '{}') FILTER (WHERE in_data AND name = 'subjects' AND json_typeof(value) = 'string')
+                array_agg(value #>> '{}') FILTER (WHERE name = 'subjects' AND json_typeof(value) = 'string')
             FROM json_array_elements(containers.value)
         ) AS inside
         WHERE json_typeof(containers.value) = 'array'

@@ -95,8 +95,26 @@ def test_the_first_of_several_wrong_rows_is_named(ledger: Ledger) -> None:
         ledger.append_prepared(batch)
 
 
-def test_source_is_no_subject_and_is_held_to_the_same_form(url: str, ledger: Ledger) -> None:
-    sequence = ledger.append_prepared([event(source={"account": "A18", "file": "x.csv"})]).first_sequence
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"account": "A18", "file": "x.csv"},
+        {"file": "x.csv", "row": 7},
+        {"inferred": "true"},
+        {"system": True},
+        {"file": ["x.csv"]},
+        {"file": {"a": "x.csv"}},
+        "x.csv",
+    ],
+)
+def test_a_source_has_its_four_members_in_their_types_and_no_other(ledger: Ledger, source: JsonValue) -> None:
+    with pytest.raises(IntegrityError, match="not in canonical form"):
+        ledger.append_prepared([event(), event(source=source)])
+
+
+def test_a_source_with_all_its_members_is_taken(url: str, ledger: Ledger) -> None:
+    source: JsonValue = {"file": "account.csv", "inferred": True, "row": "7", "system": "asset"}
+    sequence = ledger.append_prepared([event(source=source)]).first_sequence
     assert sequence is not None
     assert indexed(url, sequence) == {"account/A17", "asset/USDT"}
 
