@@ -17,8 +17,10 @@ import sys
 import tempfile
 import time
 import uuid
+from collections import deque
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
@@ -34,7 +36,7 @@ from ledger.store.append import append_batch
 from ledger.store.ledger import Ledger, check_opening
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from ledger.events.envelope import PreparedEvent
 
@@ -51,6 +53,11 @@ def fastest(repeats: int, step: Callable[[], object], clock: Callable[[], float]
     return best
 
 
+def exhaust(results: Callable[[], Iterable[object]]) -> None:
+    """Make every result and keep none: what is kept makes the garbage collector look at it."""
+    deque(results(), maxlen=0)
+
+
 def draft_lines(events: int, seed: int) -> list[bytes]:
     """Return drafts as an importer finds them, one JSON text each, with their source."""
     choose = random.Random(seed)
@@ -61,10 +68,11 @@ def draft_lines(events: int, seed: int) -> list[bytes]:
     return lines
 
 
-def sealed(batch: list[PreparedEvent]) -> list[bytes]:
-    """Return a chain of the batch behind an opening."""
+def sealed(batch: Iterable[PreparedEvent]) -> Iterator[bytes]:
+    """Yield the batch as the entries of a chain."""
     sealer = Sealer(ORIGIN, "writer", datetime.now(UTC), 0, ZERO_HASH)
-    return [sealer.seal(event.event_bytes, secrets.token_bytes(16))[0] for event in batch]
+    for event in batch:
+        yield sealer.seal(event.event_bytes, secrets.token_bytes(16))[0]
 
 
 def process_costs(lines: list[bytes], repeats: int) -> dict[str, float]:
@@ -73,28 +81,29 @@ def process_costs(lines: list[bytes], repeats: int) -> dict[str, float]:
     drafts = [Draft.from_json(value) for value in values]
     ids = [one.id or uuid.uuid4() for one in drafts]
     prepared = [prepare(one, event_id) for one, event_id in zip(drafts, ids, strict=True)]
-    entries = sealed([check_opening(ORIGIN, "USD"), *prepared])
+    entries = list(sealed([check_opening(ORIGIN, "USD"), *prepared]))
     events = [parse_entry(entry).event for entry in entries]
 
-    def verify() -> None:
+    def verified() -> Iterator[None]:
         verifier = ChainVerifier(ORIGIN)
         for sequence, entry in enumerate(entries):
             failures, _, _ = verifier.take(sequence, entry)
             assert not failures, failures
+            yield
 
-    steps: dict[str, Callable[[], object]] = {
-        "SHA-256": lambda: [hashlib.sha256(b"\x00" + entry).digest() for entry in entries],
-        "read JSON": lambda: [decode(line) for line in lines],
-        "check draft": lambda: [Draft.from_json(value) for value in values],
-        "prepare": lambda: [prepare(one, event_id) for one, event_id in zip(drafts, ids, strict=True)],
+    steps: dict[str, Callable[[], Iterable[object]]] = {
+        "SHA-256": lambda: (hashlib.sha256(b"\x00" + entry).digest() for entry in entries),
+        "read JSON": lambda: map(decode, lines),
+        "check draft": lambda: map(Draft.from_json, values),
+        "prepare": lambda: map(prepare, drafts, ids),
         "seal": lambda: sealed(prepared),
-        "read canonical JSON": lambda: [decode_canonical(entry) for entry in entries],
-        "parse entry": lambda: [parse_entry(entry) for entry in entries],
-        "decode event": lambda: [decode_event(entry) for entry in entries],
-        "subjects": lambda: [subjects_of(event["data"]) for event in events],
-        "verify in memory": verify,
+        "read canonical JSON": lambda: map(decode_canonical, entries),
+        "parse entry": lambda: map(parse_entry, entries),
+        "decode event": lambda: map(decode_event, entries),
+        "subjects": lambda: (subjects_of(event["data"]) for event in events),
+        "verify in memory": verified,
     }
-    return {name: fastest(repeats, step, time.process_time) for name, step in steps.items()}
+    return {name: fastest(repeats, partial(exhaust, step), time.process_time) for name, step in steps.items()}
 
 
 def database_costs(url: str, lines: list[bytes], repeats: int) -> dict[str, float]:
