@@ -129,8 +129,7 @@ class Sealer:
         return canonical, self.prev
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """An entry taken apart without looking into its payload."""
 
     event: JsonObject

@@ -35,7 +35,7 @@ _PROBLEMS = {
     _PLAIN_TEXT_FORM: "the text holds a control character",
     _FILE_NAME_FORM: "a file's name without its path, and without control characters, is wanted",
 }
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _MAXIMUM_TEXT_LENGTH = 4000
 _MAXIMUM_DATA_DEPTH = 32  # the whole entry has to stay within ledger.canonical.MAXIMUM_DEPTH
