@@ -57,7 +57,7 @@ def format_time(time: datetime) -> str:
         )
     utc = _in_utc(time)
     # Takes half as long as isoformat of a time with a zone, or an f-string.
-    return "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ" % (  # noqa: UP031
+    return "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ" % (  # noqa: UP031 (as said)
         utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond
     )  # fmt: skip
 

@@ -57,7 +57,7 @@ def events_reference() -> str:
         "# Events\n",
         "A draft is one JSON object: `type`, `occurred_at` and `data`, and optionally the other fields of "
         "the table below. `?` marks what may be left out. Every number in `data` is a decimal string.\n",
-        _table(Draft, skip={"data"}),
+        _table(Draft, skip=frozenset({"data"})),
         "\n## Field types\n",
         "| type | meaning |",
         "|---|---|",
@@ -90,7 +90,7 @@ def _nested(hint: Any) -> list[type[Strict]]:
     return [part for argument in get_args(hint) for part in _nested(argument)]
 
 
-def _table(model: type[Strict], skip: set[str] = frozenset()) -> str:  # type: ignore[assignment]
+def _table(model: type[Strict], skip: frozenset[str] = frozenset()) -> str:
     hints = get_type_hints(model, include_extras=True)
     rows = ["| field | type |", "|---|---|"]
     for name, field in model.model_fields.items():
