@@ -1,5 +1,6 @@
 import json
 import random
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from uuid import UUID, uuid5
@@ -10,7 +11,7 @@ from ledger.clock import parse_time
 from ledger.errors import InvalidInputError
 from ledger.events.envelope import Draft, PreparedEvent
 from ledger.importers.kinds import IMPORT_KINDS, OptionValue, open_source
-from ledger.importers.pipeline import MOST_WARNINGS, SpooledImport
+from ledger.importers.pipeline import MOST_WARNINGS, SpooledImport, import_sources
 from ledger.importers.reading import ImportedDraft, Warn
 from tests.support.importing import BatchTaken, Memory, import_into, imported
 
@@ -40,6 +41,46 @@ def test_events_come_in_time_order_then_by_source_then_by_row(tmp_path: Path) ->
     assert accounts(memory) == ["second-2", "first-2", "second-1", "first-1", "first-3"]
     memory, _ = imported("ndjson", second, first)
     assert accounts(memory) == ["second-2", "second-1", "first-2", "first-1", "first-3"]
+
+
+@pytest.mark.parametrize("batch_events", [1, 2, 3, 7, 100])
+def test_batches_made_ahead_come_in_order_and_whole(tmp_path: Path, batch_events: int) -> None:
+    lines = [deposit(f"2026-01-01T00:00:{n:02d}Z", f"A{n}") for n in range(7)]
+    memory = Memory()
+    source = open_source("ndjson", [str(written(tmp_path / "a", *lines))], {})
+    import_into(memory, source, batch_events=batch_events)
+    assert accounts(memory) == [f"A{n}" for n in range(7)]
+    assert set(memory.batches[:-1]) <= {batch_events}
+
+
+def test_a_refused_batch_ends_the_making_of_the_next(tmp_path: Path) -> None:
+    lines = [deposit(f"2026-01-01T00:00:{n:02d}Z") for n in range(30)]
+    source = open_source("ndjson", [str(written(tmp_path / "a", *lines))], {})
+    threads = threading.active_count()
+    seen: list[int] = []
+
+    def refuse(batch: Sequence[PreparedEvent]) -> BatchTaken:
+        seen.append(len(batch))
+        if len(seen) == 3:
+            raise InvalidInputError("refused")
+        return BatchTaken(len(batch), 0, 0, len(batch) - 1)
+
+    with pytest.raises(InvalidInputError, match="refused") as caught:
+        import_sources([source], refuse, batch_events=4)
+    assert seen == [4, 4, 4]
+    assert threading.active_count() == threads, caught  # which keeps every frame alive
+
+
+def test_what_goes_wrong_while_a_batch_is_made_ahead_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: SpooledImport) -> Iterator[PreparedEvent]:
+        yield PreparedEvent(UUID(int=1), "DepositRecorded", parse_time("2026-01-01T00:00:00Z"), b"{}")
+        raise InvalidInputError("the temporary file ended too early")
+
+    monkeypatch.setattr(SpooledImport, "events_in_order", broken)
+    with SpooledImport() as spooled, spooled.batches(1) as batches:
+        assert len(next(batches)) == 1
+        with pytest.raises(InvalidInputError, match="ended too early"):
+            next(batches)
 
 
 def test_identical_rows_are_numbered_however_far_apart_they_stand(tmp_path: Path) -> None:
