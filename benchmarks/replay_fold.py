@@ -62,7 +62,7 @@ def activity(accounts: int) -> list[Event]:
             history.mark(price, instrument)
         elif kind < 0.95:
             funding = {"quantity": "1", "price": price, "rate": "0.0001", "asset": "USDT", "amount": "1.25"}
-            history.add("FundingPaid", account=account, instrument=instrument, **funding)  # type: ignore[arg-type]
+            history.add("FundingPaid", account=account, instrument=instrument, **funding)  # type: ignore[arg-type]  # texts only
         else:
             history.deposit(account, "12.5")
     return history.events[1:]

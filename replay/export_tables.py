@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ledger.amounts import exact, format_exact
 from replay.margin import Market, evaluate_account
+from replay.margin.results import ACCOUNT_FIGURES, POSITION_FIGURES
 from replay.projection import apply, initial
 
 if TYPE_CHECKING:
@@ -17,40 +18,7 @@ if TYPE_CHECKING:
     from replay.margin import AccountMargin, Note, PositionMargin
     from replay.state import Account
 
-_ACCOUNT_FIGURES = (
-    "notional",
-    "unrealised_pnl",
-    "equity",
-    "collateral_value",
-    "initial_margin",
-    "maintenance_margin",
-    "margin_ratio",
-    "equity_ratio",
-    "margin_utilisation",
-    "leverage",
-    "buffer",
-    "cost_of_maintenance",
-    "total_equity",
-)
-_POSITION_FIGURES = (
-    "entry_price",
-    "mark_price",
-    "notional",
-    "unrealised_pnl",
-    "initial_margin",
-    "maintenance_margin",
-    "isolated_margin",
-    "equity",
-    "margin_ratio",
-    "leverage",
-    "liquidation_price",
-    "liquidation_price_below",
-    "liquidation_price_above",
-    "bankruptcy_price",
-    "margin_call_price",
-    "schedule_sequence",
-    "mark_sequence",
-)
+_POSITION_COLUMNS = (*POSITION_FIGURES, "schedule_sequence", "mark_sequence")
 
 
 class _MarginTable:
@@ -95,7 +63,7 @@ class AccountMarginTable(_MarginTable):
         "state",
         "wallet_balance",
         "cross_wallet_balance",
-        *_ACCOUNT_FIGURES,
+        *ACCOUNT_FIGURES,
         "event_count",
         "last_sequence",
         "notes",
@@ -121,7 +89,7 @@ class AccountMarginTable(_MarginTable):
                 margin.state,
                 _by_asset(margin.wallet_balance),
                 _by_asset(margin.cross_wallet_balance),
-                *(_text(getattr(margin, name)) for name in _ACCOUNT_FIGURES),
+                *(_text(getattr(margin, name)) for name in ACCOUNT_FIGURES),
                 str(account.event_count),
                 str(account.last_sequence),
                 _notes(margin.notes),
@@ -140,7 +108,7 @@ class PositionMarginTable(_MarginTable):
         "state",
         "quantity",
         "settlement_asset",
-        *_POSITION_FIGURES,
+        *_POSITION_COLUMNS,
     )
 
     @property
@@ -163,7 +131,7 @@ class PositionMarginTable(_MarginTable):
                     position.state,
                     format_exact(position.quantity),
                     position.settlement_asset,
-                    *(_text(getattr(position, name)) for name in _POSITION_FIGURES),
+                    *(_text(getattr(position, name)) for name in _POSITION_COLUMNS),
                 )
 
 

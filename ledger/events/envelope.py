@@ -240,7 +240,7 @@ def differing_fields(recorded: bytes, given: bytes) -> tuple[str, ...]:
         return ()
     one, other = decode(recorded), decode(given)
     assert isinstance(one, dict)  # noqa: S101 (event bytes are made by prepare)
-    assert isinstance(other, dict)  # noqa: S101
+    assert isinstance(other, dict)  # noqa: S101 (likewise)
     return tuple(sorted(k for k in (one.keys() | other.keys()) - {"source"} if one.get(k) != other.get(k)))
 
 

@@ -17,6 +17,43 @@ if TYPE_CHECKING:
     from replay.state.records import MarginMode, PositionSide
 
 
+ACCOUNT_FIGURES = (
+    "notional",
+    "unrealised_pnl",
+    "equity",
+    "collateral_value",
+    "initial_margin",
+    "maintenance_margin",
+    "margin_ratio",
+    "equity_ratio",
+    "margin_utilisation",
+    "leverage",
+    "buffer",
+    "cost_of_maintenance",
+    "total_equity",
+)
+"""The decimal figures of an :class:`AccountMargin`, in the order of tables."""
+
+POSITION_FIGURES = (
+    "entry_price",
+    "mark_price",
+    "notional",
+    "unrealised_pnl",
+    "initial_margin",
+    "maintenance_margin",
+    "isolated_margin",
+    "equity",
+    "margin_ratio",
+    "leverage",
+    "liquidation_price",
+    "liquidation_price_below",
+    "liquidation_price_above",
+    "bankruptcy_price",
+    "margin_call_price",
+)
+"""The decimal figures of a :class:`PositionMargin`, quantity apart, in the order of tables."""
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
     """Why a figure is missing, or what the reader of it has to know.

@@ -26,6 +26,8 @@ from sqlalchemy import (
     text,
 )
 
+from replay.margin.results import ACCOUNT_FIGURES, POSITION_FIGURES
+
 LIVE = "read_models"
 SHADOW = "read_models_shadow"
 
@@ -144,21 +146,7 @@ def _account_margins(schema: str) -> Table:
         metadata,
         _key("account"),
         _word("state"),
-        *_figures(
-            "notional",
-            "unrealised_pnl",
-            "equity",
-            "collateral_value",
-            "initial_margin",
-            "maintenance_margin",
-            "margin_ratio",
-            "equity_ratio",
-            "margin_utilisation",
-            "leverage",
-            "buffer",
-            "cost_of_maintenance",
-            "total_equity",
-        ),
+        *_figures(*ACCOUNT_FIGURES),
         Column("notes", Text, nullable=False),
         Index(None, "state"),
         schema=schema,
@@ -177,23 +165,7 @@ def _position_margins(schema: str) -> Table:
         _word("state"),
         _amount("quantity"),
         _word("settlement_asset"),
-        *_figures(
-            "entry_price",
-            "mark_price",
-            "notional",
-            "unrealised_pnl",
-            "initial_margin",
-            "maintenance_margin",
-            "isolated_margin",
-            "equity",
-            "margin_ratio",
-            "leverage",
-            "liquidation_price",
-            "liquidation_price_below",
-            "liquidation_price_above",
-            "bankruptcy_price",
-            "margin_call_price",
-        ),
+        *_figures(*POSITION_FIGURES),
         Column("schedule_sequence", BigInteger),
         Column("mark_sequence", BigInteger),
         Index(None, "instrument"),
