@@ -185,6 +185,33 @@ class RecordUnreadableError(IntegrityError):
         self.problem = problem
 
 
+class EvidenceRefusedError(IntegrityError):
+    """A checkpoint, proof, tile or token does not stand up to what the verifier trusts.
+
+    Attributes:
+        check: name of the check that fails.
+        expected: what should be there.
+        actual: what is there.
+        place: which file, if that is known.
+    """
+
+    def __init__(
+        self,
+        check: str,
+        expected: str,
+        actual: str,
+        *,
+        place: str | None = None,
+        next_step: str | None = None,
+    ) -> None:
+        where = f"{place}: " if place else ""
+        super().__init__(f"{where}{check}: expected {expected}, found {actual}", next_step=next_step)
+        self.check = check
+        self.expected = expected
+        self.actual = actual
+        self.place = place
+
+
 class EnvironmentFaultError(LedgerError):
     """The surroundings do not allow the work: database, schema, disk, installation."""
 

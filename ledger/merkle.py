@@ -9,7 +9,10 @@ import hashlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
+    SubtreeHash = Callable[[int, int], bytes]
+    """(level, index) → the root of the complete subtree over leaves index · 2^level and 2^level − 1 more."""
 
 HASH_SIZE_BYTES = 32
 EMPTY_ROOT = hashlib.sha256(b"").digest()
@@ -58,6 +61,74 @@ def root_hash(leaves: Iterable[bytes]) -> bytes:
     for leaf in leaves:
         frontier.append(leaf)
     return frontier.root()
+
+
+def tree_root(size: int, subtree: SubtreeHash) -> bytes:
+    """Return the root of the first ``size`` leaves from the roots of log₂(size) complete subtrees."""
+    return _range_root(0, size, subtree) if size else EMPTY_ROOT
+
+
+def inclusion_proof(leaf_index: int, tree_size: int, subtree: SubtreeHash) -> list[bytes]:
+    """Return the path from a leaf to the root, its sibling first (RFC 9162 §2.1.3.1).
+
+    Raises:
+        ValueError: the tree has no such leaf.
+    """
+    if not 0 <= leaf_index < tree_size:
+        raise ValueError(f"a tree of {tree_size} leaves has no leaf {leaf_index}")
+    path: list[bytes] = []
+    start, end = 0, tree_size
+    while end - start > 1:
+        middle = start + _split(end - start)
+        if leaf_index < middle:
+            path.append(_range_root(middle, end, subtree))
+            end = middle
+        else:
+            path.append(_range_root(start, middle, subtree))
+            start = middle
+    return path[::-1]
+
+
+def consistency_proof(old_size: int, new_size: int, subtree: SubtreeHash) -> list[bytes]:
+    """Return what shows that a tree only grew from a smaller one (RFC 9162 §2.1.4.1).
+
+    Empty for equal sizes and for an old tree without leaves.
+
+    Raises:
+        ValueError: the old tree is larger than the new one.
+    """
+    if not 0 <= old_size <= new_size:
+        raise ValueError(f"a tree of {new_size} leaves did not grow from one of {old_size}")
+    if old_size in {0, new_size}:
+        return []
+    path: list[bytes] = []
+    start, end = 0, new_size
+    while old_size != end:
+        middle = start + _split(end - start)
+        if old_size <= middle:
+            path.append(_range_root(middle, end, subtree))
+            end = middle
+        else:
+            path.append(_range_root(start, middle, subtree))
+            start = middle
+    if start:  # from 0 on it is the old root, which the verifier has
+        path.append(_range_root(start, end, subtree))
+    return path[::-1]
+
+
+def _split(size: int) -> int:
+    """Return the largest power of two below ``size``."""
+    return 1 << ((size - 1).bit_length() - 1)
+
+
+def _range_root(start: int, end: int, subtree: SubtreeHash) -> bytes:
+    """Return the root over leaves [start, end), where start is a multiple of what the left half spans."""
+    size = end - start
+    if size & (size - 1) == 0:
+        level = size.bit_length() - 1
+        return subtree(level, start >> level)
+    middle = start + _split(size)
+    return node_hash(_range_root(start, middle, subtree), _range_root(middle, end, subtree))
 
 
 def verify_inclusion(

@@ -5,10 +5,19 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.merkle import MerkleFrontier, root_hash, verify_consistency, verify_inclusion
+from ledger.merkle import (
+    MerkleFrontier,
+    consistency_proof,
+    inclusion_proof,
+    root_hash,
+    tree_root,
+    verify_consistency,
+    verify_inclusion,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +57,29 @@ def subproof(m: int, leaves: Sequence[bytes], *, whole: bool = True) -> list[byt
     if m <= k:
         return [*subproof(m, leaves[:k], whole=whole), tree(leaves[k:])]
     return [*subproof(m - k, leaves[k:], whole=False), tree(leaves[:k])]
+
+
+def subtree(level: int, index: int) -> bytes:
+    """The root of a complete subtree."""
+    return tree(LEAVES[index << level : (index + 1) << level])
+
+
+@given(SIZES)
+def test_root_and_proofs_are_those_of_the_recursive_definitions(size: int) -> None:
+    assert tree_root(size, subtree) == tree(LEAVES[:size])
+    for index in range(size):
+        assert inclusion_proof(index, size, subtree) == path(index, LEAVES[:size])
+        expected = subproof(index, LEAVES[:size]) if index else []
+        assert consistency_proof(index, size, subtree) == expected
+    assert consistency_proof(size, size, subtree) == []
+
+
+@given(SIZES, SIZES)
+def test_there_is_no_proof_of_a_leaf_that_is_not_there_or_of_a_tree_that_shrank(size: int, more: int) -> None:
+    with pytest.raises(ValueError, match="no leaf"):
+        inclusion_proof(size + more, size, subtree)
+    with pytest.raises(ValueError, match="did not grow"):
+        consistency_proof(size + more + 1, size, subtree)
 
 
 @given(SIZES)
