@@ -84,7 +84,7 @@ class SigningKey:
     private_key: PrivateKey
 
     def __repr__(self) -> str:
-        return f"SigningKey({self.verifier.name}+{self.verifier.id.hex()})"
+        return f"SigningKey({self.verifier})"
 
     @classmethod
     def of(cls, name: str, private_key: PrivateKey, *, cosigner: bool = False) -> SigningKey:

@@ -263,6 +263,23 @@ class ClockBehindError(EnvironmentFaultError):
         self.ahead_seconds = ahead_seconds
 
 
+class KeyUnusableError(EnvironmentFaultError):
+    """A file of a private key cannot be opened, or is not the key that it should be.
+
+    Attributes:
+        file: its path.
+        problem: what is wrong with it; never the passphrase.
+    """
+
+    def __init__(self, file: str, problem: str) -> None:
+        super().__init__(
+            f"the key {file} cannot be used: {problem}",
+            next_step="give its passphrase: --passphrase-file FILE, LEDGER_KEY_PASSPHRASE, or the prompt",
+        )
+        self.file = file
+        self.problem = problem
+
+
 class EmbeddedServerError(EnvironmentFaultError):
     """The embedded Postgres server could not be made, started, adopted or stopped."""
 

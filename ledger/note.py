@@ -79,6 +79,12 @@ class VerifierKey:
     type: SignatureType
     public_key: bytes
 
+    def __repr__(self) -> str:
+        return f"VerifierKey({self})"
+
+    def __str__(self) -> str:
+        return f"{self.name}+{self.id.hex()}"
+
     @property
     def id(self) -> bytes:
         """The four bytes that tell keys of one name apart; no proof of anything."""
@@ -88,7 +94,7 @@ class VerifierKey:
     def encode(self) -> str:
         """Return the key as text: ``name+id+base64``, the vkey form of C2SP signed-note."""
         key = base64.b64encode(bytes([self.type]) + self.public_key).decode()
-        return f"{self.name}+{self.id.hex()}+{key}"
+        return f"{self}+{key}"
 
     @classmethod
     def parse(cls, text: str) -> VerifierKey:

@@ -71,9 +71,7 @@ class TrustPolicy:
             *((key, _WITNESS_TYPES, "a witness") for key in witness_keys),
         ):
             if key.type not in types:
-                raise InvalidInputError(
-                    f"the key {key.name}+{key.id.hex()} is not one that {part} signs with"
-                )
+                raise InvalidInputError(f"the key {key} is not one that {part} signs with")
         log_names = {*names, origin}
         shared = next((key.name for key in witness_keys if key.name in log_names), None)
         if shared is not None:
@@ -143,7 +141,7 @@ def trust_checkpoint(
         raise EvidenceRefusedError("origin", policy.origin, checkpoint.origin)
     log_signatures = _verified(note, checkpoint, policy.log_keys)
     if not log_signatures:
-        wanted = " or ".join(f"{key.name}+{key.id.hex()}" for key in policy.log_keys)
+        wanted = " or ".join(f"{key}" for key in policy.log_keys)
         found = ", ".join(f"{each.name}+{each.key_id.hex()}" for each in note.signatures)
         raise EvidenceRefusedError("signature", f"a signature by {wanted}", f"signatures by {found}")
     trusted = TrustedCheckpoint(
@@ -180,7 +178,7 @@ def _verified(
                 if verified is None:
                     raise EvidenceRefusedError(
                         "signature",
-                        f"a valid signature by {key.name}+{key.id.hex()}",
+                        f"a valid signature by {key}",
                         "one that does not hold",
                     )
                 found.append(verified)

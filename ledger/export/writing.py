@@ -20,6 +20,7 @@ from ledger.export.manifest import (
     BundleFile,
     parse_manifest,
 )
+from ledger.outside.writing import sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +106,7 @@ class PendingBundle:
         with self._writing():
             for folder in (self.folder / TABLES_FOLDER, self.folder):
                 if folder.is_dir():
-                    _sync_folder(folder)
+                    sync_folder(folder)
             replaces = os.path.lexists(self.target)
             if replaces:
                 self.target.rename(self._replaced)
@@ -115,7 +116,7 @@ class PendingBundle:
                 if replaces and not os.path.lexists(self.target):
                     self._replaced.rename(self.target)
                 raise
-            _sync_folder(self.target.parent)
+            sync_folder(self.target.parent)
         if replaces:
             shutil.rmtree(self._replaced, ignore_errors=True)
 
@@ -165,11 +166,3 @@ def _why_not_a_bundle(folder: Path) -> str | None:
     if others or listing.cut_off:
         return f"it holds {ascii(others[0]) if others else 'many files'}, which is not part of a bundle"
     return None
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

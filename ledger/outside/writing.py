@@ -1,0 +1,96 @@
+"""Files that are written beside their place and put there whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from typing import TYPE_CHECKING
+
+from ledger.errors import EnvironmentFaultError, InvalidInputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_READ_AT_MOST_BYTES = 16 << 20
+
+
+def write_file(path: Path, data: bytes, *, force: bool = False, private: bool = False) -> None:
+    """Write a file so that a crash leaves the old one, the new one, or none, and never half of it.
+
+    Args:
+        path: where; its folder must exist.
+        data: what.
+        force: whether a file that is there may be replaced.
+        private: whether only its owner may read it.
+
+    Raises:
+        InvalidInputError: something is there already, or the folder is missing.
+        EnvironmentFaultError: the system refuses.
+    """
+    if not path.parent.is_dir():
+        raise InvalidInputError(
+            f"the folder {path.parent} does not exist", next_step=f"mkdir -p {path.parent}"
+        )
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o644)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if force:
+            beside.replace(path)
+        else:
+            os.link(beside, path)  # unlike a rename, this fails where something is
+        sync_folder(path.parent)
+    except FileExistsError:
+        raise InvalidInputError(
+            f"{path} exists already; nothing was written", next_step="give another name, or --force"
+        ) from None
+    except OSError as error:
+        raise EnvironmentFaultError(
+            f"{path} could not be written: {error.strerror or error}",
+            next_step="check the free space and the permissions of its folder",
+        ) from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def make_folder(path: Path, *, private: bool = False) -> None:
+    """Make a folder and those above it, where they are missing.
+
+    Raises:
+        EnvironmentFaultError: the system refuses.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o755)
+    except OSError as error:
+        raise EnvironmentFaultError(
+            f"the folder {path} could not be made: {error.strerror or error}",
+            next_step="check the permissions of the folder above it",
+        ) from error
+
+
+def read_small_file(path: Path) -> bytes:
+    """Return the contents of a file of at most 16 MiB.
+
+    Raises:
+        InvalidInputError: there is no such file, it cannot be read, or it is larger.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(_READ_AT_MOST_BYTES + 1)
+    except OSError as error:
+        raise InvalidInputError(f"the file cannot be read: {error.strerror}", place=(str(path),)) from None
+    if len(data) > _READ_AT_MOST_BYTES:
+        raise InvalidInputError(f"the file has more than {_READ_AT_MOST_BYTES} bytes", place=(str(path),))
+    return data
+
+
+def sync_folder(folder: Path) -> None:
+    """Make sure that the names in a folder are on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
