@@ -212,6 +212,29 @@ class EvidenceRefusedError(IntegrityError):
         self.place = place
 
 
+class LedgerBehindError(IntegrityError):
+    """The ledger is not what a checkpoint kept outside the database says: cut off, restored, or rewritten.
+
+    Attributes:
+        checkpoint_size: events that the checkpoint covers.
+        size: events that are there.
+    """
+
+    def __init__(self, checkpoint_size: int, size: int, place: str) -> None:
+        problem = (
+            f"has {size} events, and a checkpoint of {checkpoint_size} was signed"
+            if size < checkpoint_size
+            else f"is not the one of which a checkpoint was signed at {checkpoint_size} events"
+        )
+        super().__init__(
+            f"the ledger {problem} ({place}); nothing was recorded or signed",
+            next_step=f"ledger verify --trusted-checkpoint {place}; after a restore that cannot be undone: "
+            "ledger append FILE --accept-restore REASON (it is recorded as RestoreAccepted)",
+        )
+        self.checkpoint_size = checkpoint_size
+        self.size = size
+
+
 class EnvironmentFaultError(LedgerError):
     """The surroundings do not allow the work: database, schema, disk, installation."""
 
