@@ -5,6 +5,7 @@ Run it after a change to a command or a payload: ``python docs/reference/generat
 
 from __future__ import annotations
 
+import inspect
 import sys
 import types
 from importlib import import_module
@@ -137,14 +138,27 @@ def cli_reference() -> str:
     ]
     for program in ("ledger", "replay"):
         group = import_module(f"{program}.cli").group
-        context = click.Context(group, info_name=program)
         parts.append(f"## {program}\n\n{group.help}\n")
-        for name in group.list_commands(context):
-            command = group.get_command(context, name)
-            inner = click.Context(command, info_name=f"{program} {name}", parent=None)
-            inner.formatter_class = _Formatter
-            parts.append(f"### {program} {name}\n\n```text\n{command.get_help(inner)}\n```\n")
+        parts += _commands(group, program, "###")
     return "\n".join(parts).rstrip() + "\n"
+
+
+def _commands(group: click.Group, path: str, heading: str) -> list[str]:
+    """Return the sections of a group's commands; those of a group inside it come below its own."""
+    context = click.Context(group, info_name=path)
+    sections = []
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        words = f"{path} {name}"
+        if isinstance(command, click.Group):
+            sections.append(f"{heading} {words}\n\n{inspect.cleandoc(command.help or '')}\n")
+            sections += _commands(command, words, f"{heading}#")
+        else:
+            inner = click.Context(command, info_name=words)
+            inner.formatter_class = _Formatter
+            sections.append(f"{heading} {words}\n\n```text\n{command.get_help(inner)}\n```\n")
+    return sections
 
 
 class _Formatter(click.HelpFormatter):

@@ -20,6 +20,7 @@ group = LazyGroup(
     name="ledger",
     help="An append-only, hash-chained ledger of what a derivatives venue's margin engine knew and did.",
     commands_by_name=COMMANDS,
+    with_version=True,
     entry_point_group="ledger.commands",
 )
 

@@ -32,19 +32,10 @@ ERROR_SCHEMA = "ledger.error/1"
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """What one command run was told by the options that all commands share."""
+class Output:
+    """Where a command's results and words go."""
 
-    settings: Settings
     as_json: bool
-
-    @contextmanager
-    def ledger(self) -> Iterator[Ledger]:
-        """Open the ledger of the settings for a block."""
-        from ledger.store.ledger import Ledger
-
-        with self.settings.existing_database() as url, Ledger.open(url) as ledger:
-            yield ledger
 
     def emit(self, document: Mapping[str, Any], text: str) -> None:
         """Print a result: the JSON document with ``--json``, else the text."""
@@ -61,6 +52,21 @@ class Session:
     def progress(self) -> Progress:
         """Return a progress bar on a terminal, and silence elsewhere."""
         return BarProgress() if sys.stderr.isatty() and not self.as_json else _silent()
+
+
+@dataclass(frozen=True, slots=True)
+class Session(Output):
+    """What one command run was told by the options that all commands of a ledger share."""
+
+    settings: Settings
+
+    @contextmanager
+    def ledger(self) -> Iterator[Ledger]:
+        """Open the ledger of the settings for a block."""
+        from ledger.store.ledger import Ledger
+
+        with self.settings.existing_database() as url, Ledger.open(url) as ledger:
+            yield ledger
 
 
 def _silent() -> Progress:
@@ -108,17 +114,35 @@ def ledger_command(*args: Any, **kwargs: Any) -> Callable[[Callable[..., Any]], 
             database: str | None, home: Path | None, *, as_json: bool, debug: bool, **given: Any
         ) -> Any:
             del debug  # read by run(), which has to know it even when parsing fails
-            return function(Session(Settings.load(database=database, home=home), as_json), **given)
+            return function(Session(as_json, Settings.load(database=database, home=home)), **given)
 
-        for option in reversed(_SHARED_OPTIONS):
-            option(with_session)
-        command: click.Command = click.command(*args, **kwargs)(with_session)
-        return command
+        return _command(with_session, (*_DATABASE_OPTIONS, *_OUTPUT_OPTIONS), args, kwargs)
 
     return decorate
 
 
-_SHARED_OPTIONS = (
+def plain_command(*args: Any, **kwargs: Any) -> Callable[[Callable[..., Any]], click.Command]:
+    """Declare a command that needs no ledger; its first argument is the :class:`Output`."""
+
+    def decorate(function: Callable[..., Any]) -> click.Command:
+        @functools.wraps(function)
+        def with_output(*, as_json: bool, debug: bool, **given: Any) -> Any:
+            del debug  # read by run(), which has to know it even when parsing fails
+            return function(Output(as_json), **given)
+
+        return _command(with_output, _OUTPUT_OPTIONS, args, kwargs)
+
+    return decorate
+
+
+def _command(function: Callable[..., Any], options: tuple[Any, ...], args: Any, kwargs: Any) -> click.Command:
+    for option in reversed(options):
+        option(function)
+    command: click.Command = click.command(*args, **kwargs)(function)
+    return command
+
+
+_DATABASE_OPTIONS = (
     click.option(
         "--database", metavar="URL",
         help="Postgres to use (default: LEDGER_DATABASE_URL, config file, embedded server).",
@@ -127,9 +151,11 @@ _SHARED_OPTIONS = (
         "--home", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
         help="Folder of the config file and the embedded server (default: LEDGER_HOME, ./.ledger).",
     ),
+)  # fmt: skip
+_OUTPUT_OPTIONS = (
     click.option("--json", "as_json", is_flag=True, help="Print machine-readable JSON on stdout."),
     click.option("--debug", is_flag=True, help="Show a traceback where an error ends the command."),
-)  # fmt: skip
+)
 
 
 class TimeType(click.ParamType[Any]):
@@ -150,22 +176,35 @@ TIME = TimeType()
 
 
 class LazyGroup(click.Group):
-    """A group that imports a subcommand when it is called, so that starting stays quick."""
+    """A group that imports a subcommand when it is called, so that starting stays quick.
+
+    Args:
+        commands_by_name: ``module:attribute`` of each subcommand, which may be such a group itself.
+        entry_point_group: where packages plug further subcommands in, or None.
+        with_version: whether it has ``--version``, as a program has.
+        kwargs: what click's own group takes.
+    """
 
     def __init__(
-        self, *, commands_by_name: Mapping[str, str], entry_point_group: str | None = None, **kwargs: Any
+        self,
+        *,
+        commands_by_name: Mapping[str, str],
+        entry_point_group: str | None = None,
+        with_version: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.params.append(
-            click.Option(
-                ["--version"],
-                is_flag=True,
-                expose_value=False,
-                is_eager=True,
-                callback=_print_version,
-                help="Show the version.",
+        if with_version:
+            self.params.append(
+                click.Option(
+                    ["--version"],
+                    is_flag=True,
+                    expose_value=False,
+                    is_eager=True,
+                    callback=_print_version,
+                    help="Show the version.",
+                )
             )
-        )
         self._commands_by_name = commands_by_name
         self._entry_point_group = entry_point_group
 

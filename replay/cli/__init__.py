@@ -15,6 +15,7 @@ group = LazyGroup(
     name="replay",
     help="Rebuild a venue's margin state from its recorded events, and judge what was done.",
     commands_by_name=COMMANDS,
+    with_version=True,
     entry_point_group="replay.commands",
 )
 
