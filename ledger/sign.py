@@ -81,7 +81,12 @@ def sign_head(
         size, old_size = ledger_size(connection), checkpoints.newest(ledger.origin) or 0
         if size == old_size:
             note, checkpoint = checkpoints.read(ledger.origin, size)
-            return SignedHead(checkpoint, note, checkpoints.path(ledger.origin, size), fresh=False)
+            missing = tuple(key for key in keys if not any(s.is_by(key.verifier) for s in note.signatures))
+            if missing:  # a key that came since
+                more = sign_checkpoint(checkpoint, missing, (clock or SystemClock()).now())
+                note = note.with_signatures(more.signatures)
+            path = checkpoints.keep(note, checkpoint)
+            return SignedHead(checkpoint, note, path, fresh=bool(missing))
         root = _root_that_follows(connection, old_size, size, progress)
     checkpoint = Checkpoint(ledger.origin, size, root)
     note = sign_checkpoint(checkpoint, keys, (clock or SystemClock()).now())
