@@ -125,7 +125,7 @@ def request_over_http(url: str, message: bytes, *, timeout_seconds: int = TIMEOU
         with opener.open(request, timeout=timeout_seconds) as answer:
             kind = answer.headers.get_content_type()
             reply: bytes = answer.read(MAX_REPLY_SIZE_BYTES + 1)
-            cut_off = len(reply) < int(answer.headers.get("Content-Length") or 0) <= MAX_REPLY_SIZE_BYTES
+            broke_off = bool(answer.length) and len(reply) <= MAX_REPLY_SIZE_BYTES
     except urllib.error.HTTPError as error:
         error.close()
         raise _fault(place, f"answered with HTTP status {error.code}") from None
@@ -135,7 +135,7 @@ def request_over_http(url: str, message: bytes, *, timeout_seconds: int = TIMEOU
         raise _fault(place, f"answered with content type {kind!r}, not {REPLY_TYPE}")
     if len(reply) > MAX_REPLY_SIZE_BYTES:
         raise _fault(place, f"answered with more than {MAX_REPLY_SIZE_BYTES} bytes")
-    if cut_off:
+    if broke_off:
         raise _fault(place, "broke off its answer")
     check_reply(reply, message, query)
     return reply

@@ -45,7 +45,7 @@ def _certificate(data: bytes, *place: str) -> x509.Certificate:
         if data.startswith(_PEM_BEGIN):
             return x509.load_pem_x509_certificate(data)
         return x509.load_der_x509_certificate(data)
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         raise InvalidInputError(
             "not a certificate, neither PEM nor DER",
             place=place,

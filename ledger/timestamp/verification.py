@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -100,10 +100,11 @@ def verify_token(
         raise TimestampInvalidError("status", error.message) from None
     check_imprint(token.timestamp, message)
     try:
-        signer = _verified_signer(token, roots, intermediates, authority_certificate)
+        with _refusing("signer"):
+            signer = _verified_signer(token, roots, intermediates, authority_certificate)
+            return replace(token.timestamp, authority=signer.subject.rfc4514_string())
     except InvalidInputError as error:
         raise error.within("timestamp reply") from None
-    return replace(token.timestamp, authority=signer.subject.rfc4514_string())
 
 
 def _verified_signer(
@@ -198,8 +199,7 @@ def _signer_certificate(token: SignedToken, named: dict[bytes, _Named]) -> x509.
         raise TimestampInvalidError(
             "signer", "the signer's certificate is neither in the reply nor given, or it was changed"
         )
-    with _refusing("signer"):
-        return x509.load_der_x509_certificate(matching[0].encoded)
+    return x509.load_der_x509_certificate(matching[0].encoded)
 
 
 def _certificate_hashes(value: der.Element | None, default: str) -> list[tuple[str, bytes]]:
@@ -248,8 +248,11 @@ def _check_signature(token: SignedToken, signer: x509.Certificate) -> None:
                 raise TimestampInvalidError("algorithm", "a key that is neither RSA nor of an elliptic curve")
         except InvalidSignature:
             raise TimestampInvalidError("signature", "it was not made by the signer's key") from None
-    if not _is_strong(signer):
-        raise TimestampInvalidError("algorithm", "the authority's certificate has a short key or a weak hash")
+    with _refusing("algorithm"):
+        if not _is_strong(signer):
+            raise TimestampInvalidError(
+                "algorithm", "the signer's certificate has a short key or a weak hash"
+            )
 
 
 def _require_algorithm(token: SignedToken, *allowed: str) -> None:
@@ -261,14 +264,16 @@ def _require_algorithm(token: SignedToken, *allowed: str) -> None:
 
 
 def _is_strong(certificate: x509.Certificate) -> bool:
-    """Tell whether a certificate is signed over SHA-256 or stronger, and its key is of use."""
-    used = certificate.signature_hash_algorithm
+    """Tell whether a certificate is signed over SHA-256 or stronger, and its key is long enough."""
+    used = certificate.signature_hash_algorithm  # None where the signature scheme has its own
     if used is not None and used.name not in _HASHES:
         return False
     key = certificate.public_key()
     if isinstance(key, rsa.RSAPublicKey):
         return key.key_size >= MIN_RSA_KEY_SIZE_BITS
-    return not isinstance(key, ec.EllipticCurvePublicKey) or key.key_size >= MIN_CURVE_SIZE_BITS
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return key.key_size >= MIN_CURVE_SIZE_BITS
+    return isinstance(key, (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey))
 
 
 def _check_purpose(signer: x509.Certificate) -> None:
@@ -294,15 +299,12 @@ def _check_authority_name(token: SignedToken, signer: x509.Certificate) -> None:
         signer.subject.public_bytes()
     ]:
         return
-    with _refusing("signer"):
-        try:
-            others = signer.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-        except x509.ExtensionNotFound:
-            others = None
-        if others is None or name.encoded() not in [
-            part.encoded() for part in der.decode(others.value.public_bytes()).parts
-        ]:
-            raise TimestampInvalidError("signer", "the authority's name is not that of its certificate")
+    try:
+        others = signer.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.public_bytes()
+    except x509.ExtensionNotFound:
+        others = der.encode(der.SEQUENCE)
+    if name not in der.decode(others).parts:
+        raise TimestampInvalidError("signer", "the authority's name is not that of its certificate")
 
 
 def _check_chain(

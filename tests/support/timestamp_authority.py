@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+
+from ledger.timestamp import der
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+
+CONTENT_TYPE = "1.2.840.113549.1.9.3"
+MESSAGE_DIGEST = "1.2.840.113549.1.9.4"
+SIGNING_CERTIFICATE_V2 = "1.2.840.113549.1.9.16.2.47"
 
 CRITICAL_TIMESTAMPING = "extendedKeyUsage = critical,timeStamping"
 ALWAYS = ("20200101000000Z", "20490101000000Z")
@@ -23,7 +34,7 @@ default_ca = local
 dir = {folder}
 database = {folder}/index.txt
 new_certs_dir = {folder}
-rand_serial = yes
+serial = {folder}/certificates
 default_md = sha256
 policy = anything
 unique_subject = no
@@ -79,6 +90,7 @@ def make_pair(
     key: str = P256,
     digest: str = "sha256",
     subject: str | None = None,
+    serial_number: int | None = None,
 ) -> Pair:
     """Make a certificate; without an issuer, it is its own."""
     folder.mkdir(exist_ok=True)
@@ -86,7 +98,9 @@ def make_pair(
     configuration.write_text(
         _CONFIGURATION.format(folder=folder, tsa_name="yes", ess_hash="sha256", digest="sha256")
     )
-    (folder / "index.txt").touch()
+    (folder / "index.txt").write_text("")  # numbers may be given twice
+    number = f"{serial_number or x509.random_serial_number():x}"
+    (folder / "certificates").write_text(number.zfill(len(number) + len(number) % 2) + "\n")
     pair = Pair(folder / f"{name}.pem", folder / f"{name}.key")
     kind, size = key.split(":")
     option = f"{kind}_paramgen_curve:{size}" if kind == "ec" else f"rsa_keygen_bits:{size}"
@@ -157,3 +171,74 @@ class Authority:
             words += ["-chain", chain]
         openssl(*words)
         return answer.read_bytes()
+
+
+def resigned(
+    reply: bytes,
+    pair: Pair,
+    *,
+    named: x509.Certificate | None = None,
+    certificates: Sequence[x509.Certificate] | None = None,
+    content: Callable[[bytes], bytes] = lambda content: content,
+    without: str | None = None,
+) -> bytes:
+    """Return a reply as whoever holds this P-256 key can forge it from another.
+
+    Args:
+        reply: the reply that everything else is taken from.
+        pair: who signs.
+        named: the certificate whose hash the signed attributes give, if not the signer's.
+        certificates: what comes along, if not the signer's alone.
+        content: a change to the TSTInfo.
+        without: a signed attribute to leave out.
+    """
+    tree = der.decode(reply)
+    content_info = tree.parts[1]
+    version, digests, encapsulated, _, signers = content_info.parts[1].parts[0].parts
+    signer_version, _, digest_algorithm, attributes, signature_algorithm, _ = signers.parts[0].parts
+    info = content(encapsulated.parts[1].parts[0].content)
+    own = (named or pair.certificate).public_bytes(Encoding.DER)
+    naming = der.encode(der.SEQUENCE, der.encode(der.OCTET_STRING, hashlib.sha256(own).digest()))
+    values = {
+        MESSAGE_DIGEST: der.encode(der.OCTET_STRING, hashlib.sha256(info).digest()),
+        SIGNING_CERTIFICATE_V2: der.encode(der.SEQUENCE, der.encode(der.SEQUENCE, naming)),
+    }
+    changed = []
+    for attribute in attributes.parts:
+        kind = attribute.parts[0].object_identifier()
+        if kind != without:
+            value = values.get(kind, attribute.parts[1].content)
+            changed.append(der.encode(der.SEQUENCE, attribute.parts[0].encoded(), der.encode(der.SET, value)))
+    changed.sort()
+    key = load_pem_private_key(pair.key_path.read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    signature = key.sign(der.encode(der.SET, *changed), ec.ECDSA(hashes.SHA256()))
+    serial_number = pair.certificate.serial_number
+    number = serial_number.to_bytes(serial_number.bit_length() // 8 + 1)
+    identifier = der.encode(
+        der.SEQUENCE, pair.certificate.issuer.public_bytes(), der.encode(der.INTEGER, number)
+    )
+    signer = der.encode(
+        der.SEQUENCE,
+        signer_version.encoded(),
+        identifier,
+        digest_algorithm.encoded(),
+        der.encode(der.context(0), *changed),
+        signature_algorithm.encoded(),
+        der.encode(der.OCTET_STRING, signature),
+    )
+    inside = [each.public_bytes(Encoding.DER) for each in certificates or [pair.certificate]]
+    signed_data = der.encode(
+        der.SEQUENCE,
+        version.encoded(),
+        digests.encoded(),
+        der.encode(
+            der.SEQUENCE,
+            encapsulated.parts[0].encoded(),
+            der.encode(der.context(0), der.encode(der.OCTET_STRING, info)),
+        ),
+        der.encode(der.context(0), *inside),
+        der.encode(der.SET, signer),
+    )
+    token = der.encode(der.SEQUENCE, content_info.parts[0].encoded(), der.encode(der.context(0), signed_data))
+    return der.encode(der.SEQUENCE, tree.parts[0].encoded(), token)
