@@ -319,6 +319,10 @@ def _check_chain(
 
     own = signer.public_bytes(Encoding.DER)
     with _refusing("chain"):
+        if signer.issuer == signer.subject and signer not in roots:
+            raise TimestampInvalidError(
+                "chain", "the signer's certificate vouches for itself, and is no root"
+            )
         if any(
             (each.issuer, each.serial_number) == (signer.issuer, signer.serial_number) and each != signer
             for each in roots
