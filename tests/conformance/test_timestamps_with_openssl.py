@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ledger.errors import ExitCode, InvalidInputError, TimestampInvalidError, TimestampNotGrantedError
-from ledger.timestamp import check_reply, load_roots, make_request, parse_token, verify_token
+from ledger.timestamp import check_reply, der, load_roots, make_request, parse_token, verify_token
 from ledger.timestamp.token import read_reply
 from tests.support.timestamp_authority import (
     CONTENT_TYPE,
@@ -246,6 +247,37 @@ def test_a_token_that_names_no_certificate_or_another_is_refused(world: World) -
     openssl_verify(world, reply, succeeds=False)
 
 
+def test_each_part_that_the_signature_binds_is_refused_by_itself(world: World) -> None:
+    signed_data = der.decode(world.reply).parts[1].parts[1].parts[0]
+    _, digests, content, _, signers = signed_data.parts
+    serial_number = signers.parts[0].parts[1].parts[1]
+
+    def changed_last_byte(element: der.Element) -> bytes:
+        at = element.offset + len(element.encoded()) - 1
+        return world.reply[:at] + bytes([world.reply[at] ^ 1]) + world.reply[at + 1 :]
+
+    assert refusal(changed_last_byte(serial_number), world.root).reason == "signer"
+    assert refusal(changed_last_byte(content), world.root).reason == "signature"
+    other_hash = digests.parts[0].parts[0]  # SHA-384 and SHA-512 differ from SHA-256 in the last arc
+    at = other_hash.offset + len(other_hash.encoded()) - 1
+    with pytest.raises(InvalidInputError, match="different hash algorithms"):
+        parse_token(world.reply[:at] + b"\x03" + world.reply[at + 1 :])
+
+
+def test_openssl_verifies_at_the_time_of_the_timestamp_with_given_intermediates(world: World) -> None:
+    intermediate = make_intermediate(world.folder, world.root, "intermediate-without-spaces")
+    reply = Authority(world.folder, make_pair(world.folder, "below-it", issuer=intermediate)).reply(
+        world.request
+    )
+    (world.folder / "reply.tsr").write_bytes(reply)
+    (world.folder / "message").write_bytes(MESSAGE)
+    openssl(
+        *("ts", "-verify", "-in", world.folder / "reply.tsr", "-data", world.folder / "message"),
+        *("-CAfile", world.root.certificate_path, "-untrusted", intermediate.certificate_path),
+        *("-attime", str(calendar.timegm(parse_token(reply).time.utctimetuple()))),
+    )
+
+
 @pytest.mark.parametrize("missing", [CONTENT_TYPE, MESSAGE_DIGEST])
 def test_a_token_without_a_needed_attribute_is_refused(world: World, missing: str) -> None:
     reply = resigned(world.nameless, world.authority.pair, without=missing)
@@ -289,7 +321,7 @@ def changed_year(year: bytes) -> Callable[[bytes], bytes]:
     """Return a change of the year in a TSTInfo's genTime."""
 
     def change(content: bytes) -> bytes:
-        at = content.index(b"\x18\x16") + 2
+        at = der.decode(content).parts[4].offset + 2  # behind tag and length
         return content[:at] + year + content[at + 4 :]
 
     return change
