@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.errors import InvalidInputError, LedgerError, TimestampInvalidError, TimestampNotGrantedError
@@ -181,6 +181,7 @@ def test_a_changed_byte_of_a_chain_that_comes_along_never_ends_in_a_crash(
     assert outcomes["chain"] > 0, outcomes
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_read_and_given_back_or_refused(data: bytes) -> None:
     with contextlib.suppress(InvalidInputError):
@@ -203,6 +204,7 @@ def elements() -> st.SearchStrategy[bytes]:
     )
 
 
+@settings(deadline=None)
 @given(elements())
 def test_any_tree_is_read_and_given_back_and_as_a_reply_refused(data: bytes) -> None:
     assert der.decode(data).encoded() == data
@@ -210,6 +212,7 @@ def test_any_tree_is_read_and_given_back_and_as_a_reply_refused(data: bytes) -> 
         parse_token(data)
 
 
+@settings(deadline=None)
 @given(data=st.data())
 def test_grafted_parts_are_a_verdict_or_an_error_and_what_is_accepted_is_given_back(
     stamped: Stamped, data: st.DataObject
