@@ -13,6 +13,7 @@ COMMANDS = {
     "verify": "ledger.cli.verify:verify",
     "checkpoint": "ledger.cli.checkpoint:checkpoint",
     "prove": "ledger.cli.prove:prove",
+    "timestamp": "ledger.cli.timestamp:timestamp",
     "keys": "ledger.cli.keys:keys",
     "export": "ledger.cli.export:export",
     "check-bundle": "ledger.cli.check_bundle:check_bundle",

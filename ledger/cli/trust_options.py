@@ -10,7 +10,7 @@ import click
 
 from ledger.cli.common import TIME
 from ledger.cli.keys_option import keys_option
-from ledger.errors import InvalidInputError
+from ledger.errors import EvidenceRefusedError, InvalidInputError
 from ledger.outside.writing import read_small_file
 from ledger.trust import TrustPolicy, read_checkpoint, stamped_bytes
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from ledger.note import VerifierKey
+    from ledger.checkpoint import Checkpoint
+    from ledger.note import Note, VerifierKey
+    from ledger.timestamp import Timestamp
 
 
 class Trust:
@@ -64,11 +66,27 @@ class Trust:
         """
         if self._token is None or self._roots is None:
             return None
-        from ledger.timestamp import load_roots, verify_token
-
         note, head = read_checkpoint(checkpoint)
-        token = read_small_file(self._token)
-        return verify_token(token, stamped_bytes(note, head), load_roots(self._roots)).time
+        return verified_timestamp(self._token, self._roots, note, head).time
+
+
+def verified_timestamp(token: Path, roots: Path, note: Note, checkpoint: Checkpoint) -> Timestamp:
+    """Verify the token in a file over a signed checkpoint, by roots in another.
+
+    Raises:
+        EvidenceRefusedError: not a token.
+        TimestampInvalidError: it does not hold for this checkpoint.
+        InvalidInputError: a file cannot be read, or the roots are no certificates.
+    """
+    from ledger.timestamp import load_roots, verify_token
+
+    trusted, data = load_roots(roots), read_small_file(token)
+    try:
+        return verify_token(data, stamped_bytes(note, checkpoint), trusted)
+    except InvalidInputError as error:
+        raise EvidenceRefusedError(
+            "timestamp", "a reply of a timestamp authority", error.message, place=str(token)
+        ) from None
 
 
 def trust_options(function: Callable[..., Any]) -> Callable[..., Any]:
