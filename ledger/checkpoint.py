@@ -144,7 +144,8 @@ class VerifiedSignature:
 
     Attributes:
         key: whose it is.
-        signed_at: the time that a cosignature signs; None for a plain signature.
+        signed_at: the time that a cosignature signs; None for a plain signature, and for a
+            cosignature of time 0, which makes no statement about the time.
     """
 
     key: VerifierKey
@@ -182,7 +183,8 @@ def verify_signature(
             return None
         try:
             message, value = cosigned_message(key, checkpoint, seconds), value[_TIMESTAMP_BYTES:]
-            signed_at = _EPOCH + timedelta(seconds=seconds)
+            # Who makes no statement about the time writes 0 (C2SP tlog-cosignature).
+            signed_at = _EPOCH + timedelta(seconds=seconds) if seconds else None
         except (NoteFormError, OverflowError):  # a time beyond the year 9999 overflows
             return None
     verify = verify_ml_dsa_44 if key.type is SignatureType.ML_DSA_44 else verify_ed25519

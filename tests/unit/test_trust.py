@@ -1,0 +1,57 @@
+"""Whom a verifier trusts: what makes a checkpoint count, and the check that fails where it does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from ledger.checkpoint import Checkpoint, SigningKey, sign_checkpoint
+from ledger.errors import EvidenceRefusedError
+from ledger.note import Note
+from ledger.trust import TrustPolicy, trust_checkpoint
+from tests.support.keys import AT, ORIGIN, log_key, policy, quantum_key, witness_key
+
+if TYPE_CHECKING:
+    from ledger.trust import TrustedCheckpoint
+
+ROOT = bytes(range(32))
+OTHER = "venue.example/other"
+ONE, TWO = witness_key("witness.example/one"), witness_key("witness.example/two")
+LIMIT = AT + timedelta(hours=1)
+LATE = AT + timedelta(hours=2)
+NOW = datetime(2026, 7, 1, tzinfo=UTC)
+
+
+def note(*keys: SigningKey, at: datetime = AT, checkpoint: Checkpoint | None = None) -> Note:
+    """A checkpoint signed by the log's Ed25519 key, or by others."""
+    return sign_checkpoint(checkpoint or Checkpoint(ORIGIN, 7, ROOT), keys or (log_key(),), at)
+
+
+def refused(data: Note | bytes, trust: TrustPolicy, stamped_at: datetime | None = None) -> str:
+    """The name of the check that fails."""
+    with pytest.raises(EvidenceRefusedError) as caught:
+        trust_checkpoint(data.encode() if isinstance(data, Note) else data, trust, stamped_at=stamped_at)
+    return caught.value.check
+
+
+def accepted(data: Note, trust: TrustPolicy, stamped_at: datetime | None = None) -> TrustedCheckpoint:
+    return trust_checkpoint(data.encode(), trust, stamped_at=stamped_at)
+
+
+def of_type_4(name: str, key: Ed25519PrivateKey) -> SigningKey:
+    return SigningKey.of(name, key, cosigner=True)
+
+
+@pytest.mark.parametrize("kind", ["Ed25519", "ML-DSA-44"])
+def test_a_cosignature_of_time_zero_says_nothing_of_when_it_was_made(kind: str) -> None:
+    # tlog-cosignature lets a cosigner write 0 where it makes no statement about the time.
+    witness = ONE if kind == "Ed25519" else quantum_key("witness.example/one")
+    cosigned = note().with_signatures(note(witness, at=datetime(1970, 1, 1, tzinfo=UTC)).signatures)
+    trust = policy(witnesses=(witness,), required=1)
+    (cosignature,) = accepted(cosigned, trust).cosignatures
+    assert cosignature.signed_at is None
+    assert refused(cosigned, replace(trust, compromised_at=LIMIT)) == "compromise"
