@@ -78,6 +78,13 @@ class TrustPolicy:
         shared = next((key.name for key in witness_keys if key.name in log_names), None)
         if shared is not None:
             raise InvalidInputError(f"{shared} is the log; nobody is a witness of themselves")
+        names_of: dict[bytes, set[str]] = {}
+        for key in (*log_keys, *witness_keys):
+            names_of.setdefault(key.public_key, set()).add(key.name)
+        for key in witness_keys:
+            # A cosignature/v1 does not sign its cosigner's name, so it would hold under each of them.
+            if len(names_of[key.public_key]) > 1:
+                raise InvalidInputError(f"{' and '.join(sorted(names_of[key.public_key]))} are one key")
         witnesses = {key.name for key in witness_keys}
         if required_witnesses > len(witnesses):
             raise InvalidInputError(

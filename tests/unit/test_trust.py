@@ -10,10 +10,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.checkpoint import Checkpoint, SigningKey, sign_checkpoint
-from ledger.errors import EvidenceRefusedError
-from ledger.note import Note
-from ledger.trust import TrustPolicy, trust_checkpoint
-from tests.support.keys import AT, ORIGIN, log_key, policy, quantum_key, witness_key
+from ledger.errors import EvidenceRefusedError, InvalidInputError
+from ledger.note import Note, Signature
+from ledger.trust import TrustPolicy, read_checkpoint, stamped_bytes, trust_checkpoint
+from tests.support.keys import AT, ORIGIN, log_key, policy, quantum_key, signed, witness_key
 
 if TYPE_CHECKING:
     from ledger.trust import TrustedCheckpoint
@@ -55,3 +55,22 @@ def test_a_cosignature_of_time_zero_says_nothing_of_when_it_was_made(kind: str) 
     (cosignature,) = accepted(cosigned, trust).cosignatures
     assert cosignature.signed_at is None
     assert refused(cosigned, replace(trust, compromised_at=LIMIT)) == "compromise"
+
+
+def test_one_witness_key_under_two_names_is_refused() -> None:
+    # cosignature/v1 does not sign the cosigner's name: one cosignature would count as two witnesses.
+    private = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    both = tuple(of_type_4(name, private) for name in ("witness.example/one", "witness.example/two"))
+    with pytest.raises(InvalidInputError, match=r"one and witness\.example/two are one key"):
+        policy(witnesses=both, required=2)
+
+
+def test_a_witness_that_holds_the_key_of_the_log_is_refused() -> None:
+    private = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    with pytest.raises(InvalidInputError, match=r"venue\.example/perpetuals and witness.* are one key"):
+        policy(SigningKey.of(ORIGIN, private), witnesses=(of_type_4("witness.example/one", private),))
+
+
+def test_a_witness_may_have_two_keys_and_a_key_may_be_given_twice() -> None:
+    again = quantum_key("witness.example/one")
+    assert policy(witnesses=(ONE, again, ONE), required=1).required_witnesses == 1
