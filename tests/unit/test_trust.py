@@ -74,3 +74,14 @@ def test_a_witness_that_holds_the_key_of_the_log_is_refused() -> None:
 def test_a_witness_may_have_two_keys_and_a_key_may_be_given_twice() -> None:
     again = quantum_key("witness.example/one")
     assert policy(witnesses=(ONE, again, ONE), required=1).required_witnesses == 1
+
+
+def test_a_timestamp_counts_only_where_the_signature_that_holds_is_under_it() -> None:
+    # Stamped are the text and the lines under the origin's name; a key of another name may have
+    # signed a text that was stamped long before.
+    named = SigningKey.of("operator.example/key", Ed25519PrivateKey.from_private_bytes(bytes(32)))
+    trust = TrustPolicy.of((named.verifier,), origin=ORIGIN, compromised_at=LIMIT)
+    assert accepted(note(named), replace(trust, compromised_at=None)).stamped_at is None
+    assert refused(note(named), trust, stamped_at=AT) == "compromise"
+    both = TrustPolicy.of((named.verifier, log_key().verifier), origin=ORIGIN, compromised_at=LIMIT)
+    assert accepted(note(named, log_key()), both, stamped_at=AT).stamped_at == AT
