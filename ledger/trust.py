@@ -153,6 +153,8 @@ def trust_checkpoint(
         wanted = " or ".join(f"{key.name}+{key.id.hex()}" for key in policy.log_keys)
         found = ", ".join(f"{each.name}+{each.key_id.hex()}" for each in note.signatures)
         raise EvidenceRefusedError("signature", f"a signature by {wanted}", f"signatures by {found}")
+    if checkpoint.extension and all(each.key.type is SignatureType.ML_DSA_44 for each in log_signatures):
+        raise EvidenceRefusedError("signature", "one that signs the extension lines", "ML-DSA-44 alone")
     trusted = TrustedCheckpoint(
         checkpoint, note, log_signatures, _verified(note, checkpoint, policy.witness_keys), stamped_at
     )

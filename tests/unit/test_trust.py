@@ -85,3 +85,13 @@ def test_a_timestamp_counts_only_where_the_signature_that_holds_is_under_it() ->
     assert refused(note(named), trust, stamped_at=AT) == "compromise"
     both = TrustPolicy.of((named.verifier, log_key().verifier), origin=ORIGIN, compromised_at=LIMIT)
     assert accepted(note(named, log_key()), both, stamped_at=AT).stamped_at == AT
+
+
+def test_extension_lines_that_no_signature_covers_are_refused() -> None:
+    # ML-DSA-44 cosignatures sign origin, size and root alone (C2SP tlog-cosignature).
+    plain, extended = Checkpoint(ORIGIN, 7, ROOT), Checkpoint(ORIGIN, 7, ROOT, "more\n")
+    forged = Note(extended.text(), note(quantum_key(), checkpoint=plain).signatures)
+    assert refused(forged, policy(quantum_key())) == "signature"
+    both = note(log_key(), quantum_key(), checkpoint=extended)
+    assert accepted(both, policy(log_key(), quantum_key())).checkpoint == extended
+    assert refused(both, policy(quantum_key())) == "signature"
