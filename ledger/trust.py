@@ -91,7 +91,9 @@ class TrustPolicy:
                 f"{required_witnesses} witnesses are required, and the keys of {len(witnesses)} are given",
                 next_step="give --witness-key for each witness that you trust",
             )
-        return cls(origin or names[0], log_keys, witness_keys, required_witnesses, compromised_at)
+        return cls(
+            names[0] if origin is None else origin, log_keys, witness_keys, required_witnesses, compromised_at
+        )
 
 
 @dataclass(frozen=True, slots=True)

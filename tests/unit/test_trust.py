@@ -95,3 +95,8 @@ def test_extension_lines_that_no_signature_covers_are_refused() -> None:
     both = note(log_key(), quantum_key(), checkpoint=extended)
     assert accepted(both, policy(log_key(), quantum_key())).checkpoint == extended
     assert refused(both, policy(quantum_key())) == "signature"
+
+
+def test_an_origin_that_is_given_empty_is_not_taken_from_the_keys() -> None:
+    trust = TrustPolicy.of((log_key().verifier,), origin="")
+    assert refused(note(), trust) == "origin"
