@@ -196,7 +196,10 @@ def _check_entry(entry: bytes, index: int, origin: str) -> tuple[str, str]:
         raise EvidenceRefusedError("event", f"an event of {origin}", f"one of {found.link.ledger}")
     if found.link.sequence != index:
         raise EvidenceRefusedError("event", f"sequence {index}", f"sequence {found.link.sequence}")
-    return str(found.event.get("id")), str(found.event.get("type"))
+    event_id, event_type = found.event.get("id"), found.event.get("type")
+    if not isinstance(event_id, str) or not isinstance(event_type, str):
+        raise EvidenceRefusedError("event", "an event with an id and a type", "one without")
+    return event_id, event_type
 
 
 def _split(data: bytes) -> tuple[list[str], bytes]:
