@@ -174,6 +174,8 @@ def check_consistency(
         raise EvidenceRefusedError("proof", "a consistency proof", error.problem) from None
     trusted = trust_checkpoint(proof.checkpoint, policy, stamped_at=stamped_at)
     before, after = old.checkpoint, trusted.checkpoint
+    if before.origin != after.origin:
+        raise EvidenceRefusedError("origin", f"growth of {before.origin}", f"a tree of {after.origin}")
     if proof.old_size != before.size:
         raise EvidenceRefusedError(
             "old_size", f"a proof from size {before.size}", f"one from size {proof.old_size}"
