@@ -11,6 +11,8 @@ from ledger.cli.timestamp.checkpoints import checkpoint_option, named_checkpoint
 from ledger.cli.trust_options import verified_timestamp
 from ledger.clock import format_time
 
+NOT_CHECKED = "revocation of the authority's certificate, and the log's signature (ledger verify)"
+
 
 @ledger_command("check")
 @click.argument("token", type=click.Path(path_type=Path, dir_okay=False))
@@ -42,6 +44,5 @@ def check(session: Session, *, token: Path, checkpoint_file: Path | None, tsa_ro
         },
         f"The checkpoint of {checkpoint.size} events of {checkpoint.origin} was signed before "
         f"{format_time(found.time)}, says {found.authority}.\n"
-        "not checked: revocation of the authority's certificate\n"
-        "not checked: the log's signature (ledger verify)",
+        f"not checked: {NOT_CHECKED}",
     )

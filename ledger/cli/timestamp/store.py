@@ -17,9 +17,13 @@ from ledger.trust import stamped_bytes
 @ledger_command("store")
 @click.argument("reply", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
-    "--request", "request_file", type=click.Path(path_type=Path, dir_okay=False), required=True, metavar="FILE",
+    "--request",
+    "request_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    metavar="FILE",
     help="The request that was sent.",
-)  # fmt: skip
+)
 @checkpoint_option
 @click.option("--force", is_flag=True, help="Replace the token that is kept of this checkpoint.")
 @click.option("--dry-run", is_flag=True, help="Check the reply, keep nothing.")
