@@ -52,7 +52,7 @@ _TRIGGERS = """
     WHERE NOT t.tgisinternal AND c.relnamespace = 'public'::regnamespace
 """
 _EVENT_TRIGGERS = """
-    SELECT e.evtname, e.evtenabled, r.rolsuper, pg_get_userbyid(e.evtowner)
+    SELECT e.evtname, e.evtenabled, r.rolsuper, pg_get_userbyid(e.evtowner), p.prosrc
     FROM pg_event_trigger AS e JOIN pg_proc AS p ON p.oid = e.evtfoid JOIN pg_roles AS r ON r.oid = p.proowner
     WHERE p.proname = 'ledger_refuse_ddl' AND p.pronamespace = 'public'::regnamespace
 """
@@ -80,9 +80,7 @@ def event_triggers_exist(connection: Connection) -> bool:
 def examine_triggers(connection: Connection, mending: Mending | None) -> FoundGuards:
     """Look at the triggers of the tables; without ``mending`` there are no roles yet."""
     found = FoundGuards()
-    states = {
-        (table, name): enabled for table, name, enabled in connection.exec_driver_sql(_TRIGGERS).tuples()
-    }
+    states = {(table, name): enabled for table, name, enabled in connection.exec_driver_sql(_TRIGGERS)}
     for table, name in GUARDS:
         state = _STATES.get(states.get((table, name), ""), "missing")
         if mending is None and state == "missing":
@@ -100,10 +98,11 @@ def examine_triggers(connection: Connection, mending: Mending | None) -> FoundGu
 def examine_event_triggers(connection: Connection) -> FoundGuards:
     """Look at what refuses DDL on the ledger."""
     found = FoundGuards()
-    rows = {name: row for name, *row in connection.exec_driver_sql(_EVENT_TRIGGERS).tuples()}
+    rows = {name: row for name, *row in connection.exec_driver_sql(_EVENT_TRIGGERS)}
     script = migrations_folder() / "sql" / "0003_refuse_ddl.sql"
+    shipped = script.read_text(encoding="utf-8")
     for name in EVENT_TRIGGERS:
-        enabled, function_of_superuser, owner = rows.get(name, ("", True, ""))
+        enabled, function_of_superuser, owner, body = rows.get(name, ("", True, "", ""))
         state = _STATES.get(enabled, "missing")
         found.states[name] = state
         if state == "missing":
@@ -116,6 +115,12 @@ def examine_event_triggers(connection: Connection) -> FoundGuards:
                 f"the event trigger {name} is not in force (next: ledger verify, then "
                 f"ALTER EVENT TRIGGER {name} ENABLE ALWAYS)"
             )
+        if body not in shipped:
+            found.problems.append(
+                f"the function of the event trigger {name} is not the one of this program's migrations "
+                "(next: ledger verify, then a superuser runs psql --dbname=DATABASE --single-transaction "
+                f"--file={script})"
+            )
         if not function_of_superuser:
             found.problems.append(
                 f"the function of the event trigger {name} belongs to no superuser, so its owner can become "
@@ -127,7 +132,7 @@ def examine_event_triggers(connection: Connection) -> FoundGuards:
 def examine_functions(connection: Connection, mending: Mending) -> list[str]:
     """Return what is amiss with the functions: owner, search_path, rights, body."""
     problems: list[str] = []
-    rows = connection.exec_driver_sql(_FUNCTIONS, (list(FUNCTIONS),)).tuples().all()
+    rows = connection.exec_driver_sql(_FUNCTIONS, (list(FUNCTIONS),)).all()
     problems += [
         f"the function {name} is missing (next: restore a backup, then ledger verify)"
         for name in FUNCTIONS.keys() - {row[0] for row in rows}
@@ -151,7 +156,7 @@ def examine_functions(connection: Connection, mending: Mending) -> list[str]:
         if with_owner_rights != wanted_rights:
             change = f"SECURITY {'DEFINER' if wanted_rights else 'INVOKER'}"
             problems.append(
-                f"the function {name} runs with the rights of its {'owner' if with_owner_rights else 'caller'} "
+                f"the function {name} runs with its {'owner' if with_owner_rights else 'caller'}'s rights "
                 f"(next: {mending.as_owner(f'ALTER FUNCTION public.{signature} {change}')})"
             )
         if body not in shipped:

@@ -29,7 +29,7 @@ ATTACKERS: Mapping[str, str] = MappingProxyType(
         RoleKind.OWNER: "can switch guards off and rewrite events; doctor shows guards that are off, verify "
         "an event that was changed, and only a checkpoint kept elsewhere a history rewritten as a whole",
         RoleKind.WRITER: "can record what never happened, under its own name, and hold appends up; it "
-        "changes and removes nothing, and a comparison with what sources and accounts report finds what is false",
+        "changes and removes nothing, and a comparison with what sources and accounts report finds it",
         RoleKind.GOVERNANCE: "can record false corrections, overrides, holds, keys and commitments, under "
         "its own name; what they correct or override stays in the log beside them",
         RoleKind.READER: "can read and copy everything, and hold locks that a migration waits for; nothing "
@@ -129,7 +129,7 @@ def examine_roles(connection: Connection, mending: Mending, functions: tuple[str
 
 
 def _role_problems(connection: Connection, names: Mapping[RoleKind, str]) -> Iterator[str]:
-    rows = connection.exec_driver_sql(_ATTRIBUTES, (list(names.values()),)).tuples()
+    rows = connection.exec_driver_sql(_ATTRIBUTES, (list(names.values()),))
     attributes = {name: values for name, *values in rows}
     for kind in RoleKind:
         name = names.get(kind)
@@ -147,12 +147,12 @@ def _role_problems(connection: Connection, names: Mapping[RoleKind, str]) -> Ite
         WHERE member <> role AND pg_has_role(to_regrole(member), to_regrole(role), 'MEMBER') ORDER BY 1, 2
     """
     every = list(names.values())
-    for member, role in connection.exec_driver_sql(among, (every, every)).tuples():
+    for member, role in connection.exec_driver_sql(among, (every, every)):
         yield f"the role {member} is in {role}, and so are its members (next: REVOKE {role} FROM {member})"
 
 
 def _owner_problems(connection: Connection, mending: Mending, tables: tuple[str, ...]) -> Iterator[str]:
-    for table, owner in connection.exec_driver_sql(_TABLE_OWNERS, (list(tables),)).tuples():
+    for table, owner in connection.exec_driver_sql(_TABLE_OWNERS, (list(tables),)):
         if owner != mending.owner:
             change = mending.as_superuser(f"ALTER TABLE {table} OWNER TO {mending.owner}")
             yield f"the table {table} belongs to {owner} (next: {change})"
@@ -166,14 +166,14 @@ def _table_problems(
         for table in tables
         for kind, name in names.items()
     }
-    grants = connection.exec_driver_sql(_TABLE_GRANTS, (list(tables),)).tuples().all()
+    grants = connection.exec_driver_sql(_TABLE_GRANTS, (list(tables),)).all()
     yield from _grant_problems(mending, grants, wanted, "")
 
 
 def _function_problems(
     connection: Connection, mending: Mending, names: Mapping[RoleKind, str], functions: tuple[str, ...]
 ) -> Iterator[str]:
-    grants = connection.exec_driver_sql(_FUNCTION_GRANTS, (list(functions),)).tuples().all()
+    grants = connection.exec_driver_sql(_FUNCTION_GRANTS, (list(functions),)).all()
     wanted = {
         (signature, name): frozenset({"EXECUTE"})
         for signature in sorted({signature for signature, *_ in grants})
@@ -217,7 +217,7 @@ def _schema_problems(connection: Connection, names: Mapping[RoleKind, str]) -> I
         )
     readers = [names[kind] for kind in READERS if kind in names]
     rows = connection.exec_driver_sql(_UNREADABLE_SCHEMAS, (readers, list(READ_MODEL_SCHEMAS)))
-    for schema, role in rows.tuples():
+    for schema, role in rows:
         yield (
             f"{role} cannot read all of {schema} (next: GRANT USAGE ON SCHEMA {schema} TO {role}; "
             f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role})"

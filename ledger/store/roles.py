@@ -89,5 +89,6 @@ def may_execute(kind: RoleKind, function: str) -> bool:
 
 def role_names(connection: Connection) -> dict[RoleKind, str]:
     """Return the names of this ledger's roles."""
-    found = dict(connection.execute(select(ledger_roles.c.kind, ledger_roles.c.role)).tuples().all())
+    rows = connection.execute(select(ledger_roles.c.kind, ledger_roles.c.role))
+    found = {row.kind: row.role for row in rows}
     return {kind: found[kind] for kind in RoleKind if kind in found}

@@ -6,11 +6,12 @@ import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, LiteralString
+from uuid import UUID, uuid4
 
 import psycopg
 from psycopg import sql
+from sqlalchemy import make_url
 
 from ledger.chain import Sealer, event_bytes_of
 from ledger.doctor.guards import EVENT_TRIGGERS, GUARDS
@@ -123,6 +124,24 @@ def direct_writer(
             if known is None:
                 connection.execute(sql.SQL("DROP OWNED BY {}").format(name))
                 connection.execute(sql.SQL("DROP ROLE {}").format(name))
+
+
+@contextmanager
+def login(url: str, *kinds: RoleKind, rights: LiteralString = "") -> Iterator[str]:
+    """Give the URL of a login role that has some of the ledger's roles; it is gone afterwards."""
+    role = f"ledger_test_login_{uuid4().hex[:12]}"
+    name = sql.Identifier(role)
+    with psycopg.connect(url) as connection:
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'login' {}").format(name, sql.SQL(rights)))
+        for kind in kinds:
+            given = sql.Identifier(role_name(connection, kind))
+            connection.execute(sql.SQL("GRANT {} TO {}").format(given, name))
+    try:
+        yield make_url(url).set(username=role, password="login").render_as_string(hide_password=False)
+    finally:
+        with psycopg.connect(url) as connection:
+            connection.execute(sql.SQL("DROP OWNED BY {}").format(name))
+            connection.execute(sql.SQL("DROP ROLE {}").format(name))
 
 
 def role_name(connection: psycopg.Connection[Any], kind: RoleKind) -> str:

@@ -35,11 +35,14 @@ def running_server(home: Path) -> Iterator[str]:
 
 
 @contextmanager
-def fresh_database(server_url: str, *, like: str | None = None) -> Iterator[str]:
+def fresh_database(
+    server_url: str, *, like: str | None = None, keep_roles_of: str | None = None
+) -> Iterator[str]:
     """Give the URL of a new database on a server and drop it at the end, whoever is connected.
 
     It is empty, or a copy of the database with the URL ``like``, to which nobody may be connected. The
-    ledger's roles go with it, other than those that it shares with what it is a copy of.
+    ledger's roles go with it, other than those that it shares with what it is a copy of, or with the
+    database ``keep_roles_of``.
     """
     name = f"ledger_test_{uuid.uuid4().hex}"
     url = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
@@ -49,6 +52,8 @@ def fresh_database(server_url: str, *, like: str | None = None) -> Iterator[str]
             sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
         )
     shared = set() if like is None else ledger_roles(url)
+    if keep_roles_of is not None:
+        shared |= ledger_roles(keep_roles_of)
     try:
         yield url
     finally:
