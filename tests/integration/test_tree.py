@@ -14,6 +14,7 @@ from ledger.merkle import root_hash, verify_consistency, verify_inclusion
 from ledger.store import tree
 from ledger.store.ledger import Ledger
 from ledger.store.migrate import newest_revision, upgrade
+from ledger.store.roles import RoleKind, role_names
 from ledger.store.schema import tree_nodes
 from ledger.tiles import NodeBuilder, Tile
 from ledger.verify import verify_ledger
@@ -148,12 +149,15 @@ def test_an_upgrade_gives_what_was_recorded_before_its_nodes(database_server_url
         with ledger.reading() as connection:
             nodes = stored_nodes(connection)
         with ledger.engine.begin() as connection:
+            owner = role_names(connection)[RoleKind.OWNER]
             for statement in (
+                f"SET LOCAL ROLE {owner}",
                 "DROP TRIGGER guard_tree ON events",
                 "DROP TABLE tree_nodes",
                 "DROP FUNCTION ledger_guard_tree(), ledger_grow_tree(bigint, bigint)",
                 "DROP FUNCTION ledger_tile_root(bytea)",
                 "UPDATE alembic_version SET version_num = '0003'",
+                "RESET ROLE",
             ):
                 connection.execute(text(statement))
         upgrade(ledger.engine)
