@@ -31,12 +31,15 @@ WITNESSED = policy(witness_keys=["witness one", "witness one ML-DSA-44", "witnes
 ONE_WITNESS = {**WITNESSED, "required_witnesses": 1}
 COMPROMISED = {**ONE_WITNESS, "required_witnesses": 0, "compromised_at": time(COMPROMISE)}
 HEAD = Checkpoint(ORIGIN, 4, root_hash(LEAVES))
+TABULATED = Checkpoint(ORIGIN, 4, root_hash(LEAVES), "an\textension\n")
 EXTENDED = Checkpoint(ORIGIN, 4, root_hash(LEAVES), "an extension\n")
 
 
 def checkpoints_that_hold() -> list[dict[str, Any]]:
     """Return checkpoints with a policy under which they count."""
     unknown = Signature("nobody.example", b"\x01\x02\x03\x04", b"of a kind that nobody knows")
+    log_id = KEYS["log"].verifier.id
+    same_id = Signature("nobody.example", log_id, b"a line of another name")
     everybody = note(HEAD, "log", "log ML-DSA-44", "witness one", "witness two")
     impostor = note(HEAD, "log's name, another key", "log")
     early, late = note(HEAD, "log", "witness one"), note(HEAD, "witness two", at=LATE).signatures
@@ -50,6 +53,8 @@ def checkpoints_that_hold() -> list[dict[str, Any]]:
         ("two witnesses", WITNESSED, everybody, None),
         ("lines of unknown kinds are passed over", policy(), note(HEAD).with_signatures((unknown,)), None),
         ("a line of the log's name and another id is passed over", policy(), impostor, None),
+        ("a line of another name and the log's id is passed over", policy(),
+         note(HEAD).with_signatures((same_id,)), None),
         ("a tree without events", policy(), note(Checkpoint(ORIGIN, 0, EMPTY_ROOT)), None),
         ("the largest tree", policy(), note(Checkpoint(ORIGIN, 2**63 - 1, bytes(32))), None),
         ("extension lines under an Ed25519 signature", policy(), note(EXTENDED), None),
@@ -105,6 +110,7 @@ def _form() -> list[tuple[str, bytes]]:
         ("base64 for URLs", good + "— nobody.example AQIDBA-_\n".encode()),
         ("CR before LF", good.replace(b"\n", b"\r\n")),
         ("a tabulator", changed(b"\n4\n", b"\n4\t\n")),
+        ("a tabulator in an extension line, signed so", note(TABULATED).encode()),
         ("bytes that are not UTF-8", changed(b"\n4\n", b"\n4\xff\n")),
         ("101 signature lines", HEAD.text().encode() + b"\n" + line * 101),
         ("two lines of text", changed(root + b"\n", b"")),
@@ -173,6 +179,8 @@ def _refusals() -> list[tuple[str, str, dict[str, Any], Note, datetime | None]]:
          note(HEAD), None),
         ("extension lines that ML-DSA-44 does not sign", "signature", quantum_alone,
          note(EXTENDED, "log", "log ML-DSA-44"), None),
+        ("an origin that ML-DSA-44 cannot sign", "signature", policy("log ML-DSA-44", origin="o" * 256),
+         Note(Checkpoint("o" * 256, 4, HEAD.root_hash).text(), (quantum,)), None),
         ("no witness", "witnesses", ONE_WITNESS, note(HEAD), None),
         ("two signatures of one witness where two are required", "witnesses", WITNESSED, cosigned, None),
         ("a plain signature by a witness", "witnesses", {**ONE_WITNESS, "witness_keys": ["witness one"]},
@@ -181,6 +189,8 @@ def _refusals() -> list[tuple[str, str, dict[str, Any], Note, datetime | None]]:
          Note(HEAD.text(), (own, Signature("two.witness.example", other_id, one.value))), None),
         ("nothing shows that it is from before the compromise", "compromise", COMPROMISED, note(HEAD), None),
         ("cosigned after the compromise", "compromise", COMPROMISED, note(HEAD).with_signatures(late), None),
+        ("cosigned at the moment of the compromise", "compromise", COMPROMISED,
+         note(HEAD).with_signatures(note(HEAD, "witness one", at=COMPROMISE).signatures), None),
         ("timestamped at the moment of the compromise", "compromise", COMPROMISED, note(HEAD), COMPROMISE),
         ("cosigned at no stated time", "compromise", COMPROMISED, zero, None),
         ("the time of the log's own ML-DSA-44 signature", "compromise",

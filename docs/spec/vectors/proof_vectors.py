@@ -54,6 +54,9 @@ def inclusion_vectors() -> dict[str, list[dict[str, Any]]]:
     elsewhere = ENTRIES[2].replace(ORIGIN.encode(), OTHER.encode())
     theirs = [*LEAVES[:2], leaf_hash(elsewhere)]
     foreign = InclusionProof(2, _path(2, 3, theirs), signed(3, theirs)).encode()
+    nameless = ENTRIES[2].replace(b'"id":"00000000-0000-4000-8000-000000000003",', b"")
+    unnamed = [*LEAVES[:2], leaf_hash(nameless)]
+    without = InclusionProof(2, _path(2, 3, unnamed), signed(3, unnamed)).encode()
     inner = _path(0, 4, LEAVES)[1:]
 
     def proof(index: int, hashes: tuple[bytes, ...], checkpoint: bytes = head) -> bytes:
@@ -80,6 +83,7 @@ def inclusion_vectors() -> dict[str, list[dict[str, Any]]]:
         ("an event with another index", "event", proof(1, path), ENTRIES[2]),
         ("an event at a place that is not its sequence", "event", moved, ENTRIES[1]),
         ("an event of another ledger under this root", "event", foreign, elsewhere),
+        ("an event without an id under this root", "event", without, nameless),
         ("an entry with white space", "event", good, ENTRIES[2].replace(b":", b": ", 1)),
         ("an entry with a line end", "event", good, ENTRIES[2] + b"\n"),
         ("words for an entry", "event", good, b"words"),
