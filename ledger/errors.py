@@ -205,7 +205,8 @@ class EvidenceRefusedError(IntegrityError):
         next_step: str | None = None,
     ) -> None:
         where = f"{place}: " if place else ""
-        super().__init__(f"{where}{check}: expected {expected}, found {actual}", next_step=next_step)
+        said = f"{where}{check}: expected {expected}, found {actual}"
+        super().__init__(_CONTROL.sub(_escaped, said), next_step=next_step)  # evidence may hold anything
         self.check = check
         self.expected = expected
         self.actual = actual
