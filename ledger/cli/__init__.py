@@ -11,6 +11,7 @@ COMMANDS = {
     "log": "ledger.cli.log:log",
     "show": "ledger.cli.show:show",
     "verify": "ledger.cli.verify:verify",
+    "witness": "ledger.cli.witness:witness",
     "export": "ledger.cli.export:export",
     "check-bundle": "ledger.cli.check_bundle:check_bundle",
     "doctor": "ledger.cli.doctor:doctor",
