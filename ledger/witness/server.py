@@ -60,7 +60,8 @@ class WitnessServer:
         tell: Callable[[str], None],
     ) -> None:
         self._http = _Http(witness, (host, port), prefix.strip("/"), clock, tell)
-        self._thread = threading.Thread(target=self._http.serve_forever, name="witness")
+        # Twenty times a second it looks whether it shall stop.
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(1 / 20,), name="witness")
         address = f"[{host}]" if ":" in host else host
         self.url = f"http://{address}:{self._http.server_address[1]}{self._http.root}"
         """The submission prefix, without a slash at its end."""
