@@ -142,6 +142,16 @@ def event_bytes_of(canonical: bytes) -> bytes:
     return canonical[len(_EVENT_START) : canonical.rindex(_LINK_START)]
 
 
+def link_of(canonical: bytes) -> Link:
+    """Read an entry's link, without looking at the event.
+
+    Raises:
+        CanonicalFormError, InvalidEventError: as :func:`parse_entry`.
+    """
+    parts = _split(canonical)
+    return parse_entry(canonical).link if parts is None else parts[1]
+
+
 def parse_entry(canonical: bytes) -> Entry:
     """Read an entry's bytes, which must be canonical and hold exactly ``event`` and ``link``.
 

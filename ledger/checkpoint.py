@@ -144,11 +144,30 @@ class VerifiedSignature:
 
     Attributes:
         key: whose it is.
-        signed_at: the time that a cosignature signs; None for a plain signature.
+        signed_at: the time that a cosignature signs; None for a plain signature, and for a
+            cosignature of time 0, which makes no statement about the time.
     """
 
     key: VerifierKey
     signed_at: datetime | None
+
+
+def verify_ed25519(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    """Tell whether an Ed25519 signature (RFC 8032) holds; bytes that are no key or signature never do."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def verify_ml_dsa_44(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    """Tell whether an ML-DSA-44 signature (FIPS 204) without context holds."""
+    try:
+        MLDSA44PublicKey.from_public_bytes(public_key).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
 
 
 def verify_signature(
@@ -158,18 +177,18 @@ def verify_signature(
     if not signature.is_by(key):
         return None
     value, message, signed_at = signature.value, checkpoint.text().encode(), None
-    try:
-        if key.type is not SignatureType.ED25519:
-            seconds = int.from_bytes(value[:_TIMESTAMP_BYTES], "big")
-            if len(value) <= _TIMESTAMP_BYTES or seconds > _LARGEST_TIMESTAMP_SECONDS:
-                return None
+    if key.type is not SignatureType.ED25519:
+        seconds = int.from_bytes(value[:_TIMESTAMP_BYTES], "big")
+        if len(value) <= _TIMESTAMP_BYTES or seconds > _LARGEST_TIMESTAMP_SECONDS:
+            return None
+        try:
             message, value = cosigned_message(key, checkpoint, seconds), value[_TIMESTAMP_BYTES:]
-            signed_at = _EPOCH + timedelta(seconds=seconds)
-        if key.type is SignatureType.ML_DSA_44:
-            MLDSA44PublicKey.from_public_bytes(key.public_key).verify(value, message)
-        else:
-            Ed25519PublicKey.from_public_bytes(key.public_key).verify(value, message)
-    except (InvalidSignature, ValueError, OverflowError):  # a time beyond the year 9999 overflows
+            # Who makes no statement about the time writes 0 (C2SP tlog-cosignature).
+            signed_at = _EPOCH + timedelta(seconds=seconds) if seconds else None
+        except (NoteFormError, OverflowError):  # a time beyond the year 9999 overflows
+            return None
+    verify = verify_ml_dsa_44 if key.type is SignatureType.ML_DSA_44 else verify_ed25519
+    if not verify(key.public_key, message, value):
         return None
     return VerifiedSignature(key, signed_at)
 

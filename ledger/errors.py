@@ -254,10 +254,77 @@ class WitnessDisagreesError(WitnessRefusedError):
     exit_code = ExitCode.INTEGRITY_BROKEN
 
 
+class LedgerBehindError(IntegrityError):
+    """The ledger is not what a checkpoint kept outside the database says: cut off, restored, or rewritten.
+
+    Attributes:
+        checkpoint_size: events that the checkpoint covers.
+        size: events that are there.
+    """
+
+    def __init__(self, checkpoint_size: int, size: int, place: str) -> None:
+        problem = (
+            f"has {size} events, and a checkpoint of {checkpoint_size} was signed"
+            if size < checkpoint_size
+            else f"is not the one of which a checkpoint was signed at {checkpoint_size} events"
+        )
+        super().__init__(
+            f"the ledger {problem} ({place}); nothing was recorded or signed",
+            next_step=f"ledger verify --trusted-checkpoint {place}; after a restore that cannot be undone: "
+            "ledger append FILE --accept-restore REASON (it is recorded as RestoreAccepted)",
+        )
+        self.checkpoint_size = checkpoint_size
+        self.size = size
+
+
+class TimestampInvalidError(IntegrityError):
+    """A timestamp does not show that these bytes existed at its time.
+
+    Attributes:
+        reason: what does not hold, as a word: ``status``, ``imprint``, ``nonce``, ``algorithm``,
+            ``signer`` (who signed is not told without doubt), ``signature``, ``purpose`` (the certificate is
+            not one for timestamping), ``time`` or ``chain``.
+        problem: the same in a sentence.
+    """
+
+    def __init__(self, reason: str, problem: str) -> None:
+        super().__init__(
+            f"the timestamp does not hold ({reason}): {problem}",
+            next_step="openssl ts -verify -in REPLY -data FILE -CAfile ROOTS says what another program finds",
+        )
+        self.reason = reason
+        self.problem = problem
+
+
 class EnvironmentFaultError(LedgerError):
     """The surroundings do not allow the work: database, schema, disk, installation."""
 
     exit_code = ExitCode.ENVIRONMENT
+
+
+class TimestampAuthorityError(EnvironmentFaultError):
+    """A timestamp authority cannot be reached, or answers with something other than a timestamp."""
+
+
+class TimestampNotGrantedError(TimestampAuthorityError):
+    """A timestamp authority answered that it gives no timestamp (RFC 3161 §2.4.2).
+
+    Attributes:
+        status: its name, for example ``rejection``.
+        failures: names of the failure bits that are set.
+        texts: what the authority says, in its words; nothing signs them.
+    """
+
+    def __init__(self, status: str, failures: tuple[str, ...], texts: tuple[str, ...]) -> None:
+        details = ", ".join((*failures, *map(repr, texts)))
+        super().__init__(
+            f"the timestamp authority did not grant the request: status {status}"
+            + (f" ({details})" if details else ""),
+            next_step="ask again, or ask another authority",
+        )
+        self.status = status
+        self.failures = failures
+        self.texts = texts
 
 
 class DatabaseUnavailableError(EnvironmentFaultError):

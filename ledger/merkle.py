@@ -35,6 +35,18 @@ class MerkleFrontier:
         self.size = 0
         self._subtrees: list[bytes] = []  # one for each 1 bit of size, largest subtree first
 
+    @classmethod
+    def of_tree(cls, size: int, subtree: SubtreeHash) -> MerkleFrontier:
+        """Return the frontier of a tree whose complete subtrees are known, to go on from there."""
+        frontier = cls()
+        frontier.size = size
+        start = 0
+        for level in reversed(range(size.bit_length())):
+            if size >> level & 1:
+                frontier._subtrees.append(subtree(level, start >> level))
+                start += 1 << level
+        return frontier
+
     def append(self, leaf: bytes) -> None:
         """Take the next leaf hash."""
         node = leaf

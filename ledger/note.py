@@ -19,6 +19,7 @@ MOST_SIGNATURES = 100
 _KEY_ID_BYTES = 4
 _LINE_START = "— "
 _CONTROL = re.compile("[\x00-\x09\x0b-\x1f]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _PUBLIC_KEY_BYTES = {1: 32, 4: 32, 6: 1312}
 
 
@@ -59,9 +60,10 @@ def check_key_name(name: str) -> None:
     """Refuse what cannot be the name of a key.
 
     Raises:
-        NoteFormError: empty, or with a space, a plus or a control character.
+        NoteFormError: empty, or with a space, a plus, a control character or half a character.
     """
-    if not name or "+" in name or name.split() != [name] or _CONTROL.search(name):
+    is_word = name.split() == [name] and not _CONTROL.search(name) and not _SURROGATE.search(name)
+    if not is_word or "+" in name:
         raise NoteFormError(f"{name!r} cannot be a key's name: it has a space, a plus, or nothing")
 
 

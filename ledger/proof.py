@@ -174,6 +174,8 @@ def check_consistency(
         raise EvidenceRefusedError("proof", "a consistency proof", error.problem) from None
     trusted = trust_checkpoint(proof.checkpoint, policy, stamped_at=stamped_at)
     before, after = old.checkpoint, trusted.checkpoint
+    if before.origin != after.origin:
+        raise EvidenceRefusedError("origin", f"growth of {before.origin}", f"a tree of {after.origin}")
     if proof.old_size != before.size:
         raise EvidenceRefusedError(
             "old_size", f"a proof from size {before.size}", f"one from size {proof.old_size}"
@@ -196,7 +198,10 @@ def _check_entry(entry: bytes, index: int, origin: str) -> tuple[str, str]:
         raise EvidenceRefusedError("event", f"an event of {origin}", f"one of {found.link.ledger}")
     if found.link.sequence != index:
         raise EvidenceRefusedError("event", f"sequence {index}", f"sequence {found.link.sequence}")
-    return str(found.event.get("id")), str(found.event.get("type"))
+    event_id, event_type = found.event.get("id"), found.event.get("type")
+    if not isinstance(event_id, str) or not isinstance(event_type, str):
+        raise EvidenceRefusedError("event", "an event with an id and a type", "one without")
+    return event_id, event_type
 
 
 def _split(data: bytes) -> tuple[list[str], bytes]:

@@ -34,6 +34,16 @@ class Settings:
     database_url: str | None
     chosen_by: str
 
+    @property
+    def keys_folder(self) -> Path:
+        """Where signing keys are kept."""
+        return self.home / "keys"
+
+    @property
+    def checkpoints_folder(self) -> Path:
+        """Where signed checkpoints are kept, which show whether the database was set back."""
+        return self.home / "checkpoints"
+
     @classmethod
     def load(
         cls,

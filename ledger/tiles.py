@@ -28,8 +28,9 @@ TILE_WIDTH = 1 << TILE_HEIGHT
 LARGEST_ENTRY_BYTES = 65_535
 _TILES_KEPT = 64
 _HIGHEST_LEVEL = 63
+# A log has fewer than 2^63 leaves, so an index has at most 17 digits: six groups.
 _NAME = re.compile(
-    r"tile/(entries|0|[1-9][0-9]?)/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?", re.ASCII
+    r"tile/(entries|0|[1-9][0-9]?)/((?:x[0-9]{3}/){0,5}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?", re.ASCII
 )
 
 

@@ -76,13 +76,22 @@ class TrustPolicy:
         shared = next((key.name for key in witness_keys if key.name in log_names), None)
         if shared is not None:
             raise InvalidInputError(f"{shared} is the log; nobody is a witness of themselves")
+        names_of: dict[bytes, set[str]] = {}
+        for key in (*log_keys, *witness_keys):
+            names_of.setdefault(key.public_key, set()).add(key.name)
+        for key in witness_keys:
+            # A cosignature/v1 does not sign its cosigner's name, so it would hold under each of them.
+            if len(names_of[key.public_key]) > 1:
+                raise InvalidInputError(f"{' and '.join(sorted(names_of[key.public_key]))} are one key")
         witnesses = {key.name for key in witness_keys}
         if required_witnesses > len(witnesses):
             raise InvalidInputError(
                 f"{required_witnesses} witnesses are required, and the keys of {len(witnesses)} are given",
                 next_step="give --witness-key for each witness that you trust",
             )
-        return cls(origin or names[0], log_keys, witness_keys, required_witnesses, compromised_at)
+        return cls(
+            names[0] if origin is None else origin, log_keys, witness_keys, required_witnesses, compromised_at
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +153,8 @@ def trust_checkpoint(
         wanted = " or ".join(f"{key}" for key in policy.log_keys)
         found = ", ".join(f"{each.name}+{each.key_id.hex()}" for each in note.signatures)
         raise EvidenceRefusedError("signature", f"a signature by {wanted}", f"signatures by {found}")
+    if checkpoint.extension and all(each.key.type is SignatureType.ML_DSA_44 for each in log_signatures):
+        raise EvidenceRefusedError("signature", "one that signs the extension lines", "ML-DSA-44 alone")
     trusted = TrustedCheckpoint(
         checkpoint, note, log_signatures, _verified(note, checkpoint, policy.witness_keys), stamped_at
     )
@@ -195,7 +206,9 @@ def _check_compromise(trusted: TrustedCheckpoint, policy: TrustPolicy) -> None:
         for each in trusted.cosignatures
         if each.signed_at is not None and each.signed_at < limit
     }
-    stamped_before = trusted.stamped_at is not None and trusted.stamped_at < limit
+    # A signature under another name than the origin's is not in stamped_bytes, and may be younger.
+    is_stamped = any(each.key.name == trusted.checkpoint.origin for each in trusted.log_signatures)
+    stamped_before = is_stamped and trusted.stamped_at is not None and trusted.stamped_at < limit
     if not stamped_before and len(before) < max(1, policy.required_witnesses):
         times = [
             *(

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ledger.export.bundle import ExportResult
-    from ledger.export.report import BundleReport
     from ledger.export.tables import ExportTable
     from ledger.progress import Progress
+    from ledger.report import BundleReport
     from ledger.store.append import AppendResult
     from ledger.verify import VerifyReport
     from replay.audit import AuditReport

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ledger.cli.common import Session, ledger_command
+from ledger.cli.common import Session, accept_restore_option, ledger_command
 from ledger.importers.draft_file import DraftFile, clock_accepted
 
 
@@ -18,7 +18,10 @@ from ledger.importers.draft_file import DraftFile, clock_accepted
     metavar="REASON",
     help="Append although the newest event is ahead of the database clock; recorded as ClockSynchronised.",
 )
-def append(session: Session, *, file: Path, dry_run: bool, accept_clock: str | None) -> None:
+@accept_restore_option
+def append(
+    session: Session, *, file: Path, dry_run: bool, accept_clock: str | None, accept_restore: str | None
+) -> None:
     """Record the drafts in FILE (one JSON object a line; - is stdin), in the order of the lines.
 
     Every line is checked first; a file with a bad line is refused whole. A line with an id that is
@@ -38,7 +41,7 @@ def append(session: Session, *, file: Path, dry_run: bool, accept_clock: str | N
                 {**document, **nothing}, f"{lines} lines are in order; nothing was recorded (--dry-run)."
             )
             return
-        with session.ledger() as ledger:
+        with session.ledger(writing=True, accept_restore=accept_restore) as ledger:
             if accept_clock is not None:
                 clock_accepted(ledger, accept_clock)
             result = drafts.record(ledger, session.progress())

@@ -11,7 +11,7 @@ from ledger.cli.common import Session, ledger_command
 from ledger.errors import ExitCode
 
 if TYPE_CHECKING:
-    from ledger.export.report import BundleReport
+    from ledger.report import BundleReport
 
 FAILURES_SHOWN = 20
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
+    from ledger.outside.checkpoints import CheckpointFolder
+    from ledger.outside.keyring import Keyring
     from ledger.progress import Progress
     from ledger.store.ledger import Ledger
 
@@ -61,12 +63,41 @@ class Session(Output):
     settings: Settings
 
     @contextmanager
-    def ledger(self) -> Iterator[Ledger]:
-        """Open the ledger of the settings for a block."""
+    def ledger(self, *, writing: bool = False, accept_restore: str | None = None) -> Iterator[Ledger]:
+        """Open the ledger of the settings for a block.
+
+        Args:
+            writing: whether something shall be recorded: a database that was set back behind a kept
+                checkpoint is refused then.
+            accept_restore: why such a database shall be taken as it is; this is recorded.
+        """
+        from ledger.sign import accept_restore as accept
         from ledger.store.ledger import Ledger
 
-        with self.settings.existing_database() as url, Ledger.open(url) as ledger:
-            yield ledger
+        checkpoints = self.checkpoints()
+        with self.settings.existing_database() as url:
+            if accept_restore is not None:
+                with Ledger.open(url) as ledger:
+                    event = accept(ledger, checkpoints, accept_restore)
+                self.tell(
+                    "the database is not behind any checkpoint; nothing was to be accepted"
+                    if event is None
+                    else f"RestoreAccepted is recorded at sequence {event.sequence}"
+                )
+            with Ledger.open(url, checkpoints if writing else None) as ledger:
+                yield ledger
+
+    def checkpoints(self) -> CheckpointFolder:
+        """Return the checkpoints that are kept outside the database."""
+        from ledger.outside.checkpoints import CheckpointFolder
+
+        return CheckpointFolder(self.settings.checkpoints_folder)
+
+    def keyring(self) -> Keyring:
+        """Return the keys that are kept outside the database."""
+        from ledger.outside.keyring import Keyring
+
+        return Keyring(self.settings.keys_folder)
 
 
 def _silent() -> Progress:
@@ -155,6 +186,13 @@ _DATABASE_OPTIONS = (
 _OUTPUT_OPTIONS = (
     click.option("--json", "as_json", is_flag=True, help="Print machine-readable JSON on stdout."),
     click.option("--debug", is_flag=True, help="Show a traceback where an error ends the command."),
+)
+
+
+accept_restore_option = click.option(
+    "--accept-restore",
+    metavar="REASON",
+    help="Go on although the database was set back behind a kept checkpoint; recorded as RestoreAccepted.",
 )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ledger.cli.common import Session, ledger_command
+from ledger.cli.common import Session, accept_restore_option, ledger_command
 from ledger.errors import InvalidInputError
 from ledger.importers.kinds import IMPORT_KINDS, ImportKind, open_source
 
@@ -43,7 +43,8 @@ class ImportCommand(click.Command):
 )
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="SOURCE PATH… [--and SOURCE PATH…]…")
 @click.option("--dry-run", is_flag=True, help="Check every row, record nothing.")
-def import_(session: Session, *, words: tuple[str, ...], dry_run: bool) -> None:
+@accept_restore_option
+def import_(session: Session, *, words: tuple[str, ...], dry_run: bool, accept_restore: str | None) -> None:
     """Record what files of other systems say; several sources are merged in the order of time.
 
     Everything is checked first, then recorded in batches. What is recorded already is recognised,
@@ -52,7 +53,7 @@ def import_(session: Session, *, words: tuple[str, ...], dry_run: bool) -> None:
     from ledger.importers.pipeline import import_sources
 
     sources = [_source(segment) for segment in _segments(words)]
-    with session.ledger() as ledger:
+    with session.ledger(writing=not dry_run, accept_restore=accept_restore) as ledger:
         result = import_sources(
             sources, ledger.append_prepared, session.progress(), check=ledger.check_unchanged, dry_run=dry_run
         )

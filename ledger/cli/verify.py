@@ -2,26 +2,91 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from ledger.cli.common import Session, ledger_command
-from ledger.errors import ExitCode
+from ledger.cli.trust_options import Trust, trust_options
+from ledger.errors import ExitCode, InvalidInputError
+from ledger.outside.writing import read_small_file
+from ledger.trust import read_checkpoint, trust_checkpoint
+from ledger.verify.growth import GivenCheckpoint
 
 if TYPE_CHECKING:
     from ledger.verify import VerifyReport
+    from ledger.verify.tiles import TilesReport
+
+FAILURES_SHOWN = 20
 
 
 @ledger_command("verify")
-def verify(session: Session) -> int:
-    """Check every event: form, hash, link, place, derived columns, index, and the tree's root.
+@click.option(
+    "--tiles",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Check a folder of tiles (C2SP tlog-tiles) instead of the database; needs --trusted-key.",
+)
+@click.option(
+    "--trusted-checkpoint",
+    "checkpoint_files",
+    type=click.Path(path_type=Path, dir_okay=False),
+    multiple=True,
+    metavar="FILE",
+    help="A checkpoint kept elsewhere, from which the log must have grown; may be repeated.",
+)
+@trust_options
+def verify(session: Session, *, tiles: Path | None, checkpoint_files: tuple[Path, ...], trust: Trust) -> int:
+    """Check every event: form, hash, link, place, derived columns, index, and the tree.
 
-    Exits 3 and names the first bad event where something does not hold.
+    With --trusted-checkpoint the log is shown to have only grown since it was signed, so that a cut
+    tail, an old backup or a rewrite shows. With --tiles no database is needed, and the log may be
+    anybody's. Exits 3 and names the first bad place where something does not hold.
     """
+    if trust.has_timestamp and tiles is None and len(checkpoint_files) != 1:
+        raise InvalidInputError(
+            "a timestamp is of one checkpoint", next_step="give one --trusted-checkpoint with --timestamp"
+        )
+    given = [_given(path, trust, stamped=tiles is None) for path in checkpoint_files]
+    if tiles is not None:
+        return _verify_tiles(session, tiles, given, trust)
     from ledger.verify import verify_database
 
     with session.settings.existing_database() as url:
-        report = verify_database(url, session.progress())
+        report = verify_database(url, session.progress(), checkpoints=given)
     session.emit(report.document(), _words(report))
+    return ExitCode.OK if report.ok else ExitCode.INTEGRITY_BROKEN
+
+
+def _given(path: Path, trust: Trust, *, stamped: bool) -> GivenCheckpoint:
+    data = read_small_file(path)
+    if not trust.log_keys:
+        return GivenCheckpoint(str(path), read_checkpoint(data)[1], signature_checked=False)
+    policy = trust.policy()
+    if not stamped:  # the tiles' own checkpoint has to meet the policy; whoever kept this one is its witness
+        policy = replace(policy, required_witnesses=0, compromised_at=None)
+    trusted = trust_checkpoint(data, policy, stamped_at=trust.stamped_at(data) if stamped else None)
+    return GivenCheckpoint(str(path), trusted.checkpoint, signature_checked=True)
+
+
+def _verify_tiles(session: Session, tiles: Path, given: list[GivenCheckpoint], trust: Trust) -> int:
+    from ledger.outside.tiles import TileFolder
+    from ledger.verify.tiles import verify_tiles
+
+    if not trust.log_keys:
+        raise InvalidInputError(
+            "a folder of tiles can only be shown to agree with itself without a key that you trust",
+            place=("--tiles",),
+            next_step="give --trusted-key, as the log's operator published it",
+        )
+    published = TileFolder(tiles).checkpoint()
+    stamped_at = None if published is None else trust.stamped_at(published)
+    report = verify_tiles(
+        tiles, trust.policy(), stamped_at=stamped_at, checkpoints=given, progress=session.progress()
+    )
+    session.emit(report.document(), _tiles_words(report))
     return ExitCode.OK if report.ok else ExitCode.INTEGRITY_BROKEN
 
 
@@ -31,13 +96,41 @@ def _words(report: VerifyReport) -> str:
         f"{report.origin}: {report.events} events, newest {report.head_sequence}",
         f"head hash  {report.head_hash.hex()}",
         f"tree root  {document['root_hash']}",
-        *(f"  {'ok    ' if held else 'BROKEN'} {name}" for name, held in report.checks.items()),
+        *_checks(report.checks),
     ]
-    for failure in report.failures[:20]:
+    for failure in report.failures[:FAILURES_SHOWN]:
         where = "ledger" if failure.sequence is None else f"sequence {failure.sequence}"
         lines.append(f"{where}: {failure.check}: expected {failure.expected}, found {failure.actual}")
-    if report.failure_count > 20:
-        lines.append(f"… and {report.failure_count - 20} more")
-    lines += [f"not checked: {what}" for what in report.not_checked]
-    lines.append("The chain holds." if report.ok else "The chain is BROKEN.")
+    return _ended(lines, report.failure_count, report.not_checked, "chain", holds=report.ok)
+
+
+def _tiles_words(report: TilesReport) -> str:
+    document = report.document()
+    trusted = report.trusted
+    lines = [f"{report.origin or 'no trusted checkpoint'}: {report.events} entries in {report.tiles} tiles"]
+    if trusted is not None:
+        lines += [
+            f"tree root  {document['root_hash']}",
+            f"signed by  {', '.join(document['signed_by'])}",
+            f"witnesses  {', '.join(trusted.witnesses) or 'none that you trust'}",
+        ]
+    lines += _checks(report.checks)
+    for failure in document["failures"][:FAILURES_SHOWN]:
+        places = (failure["file"], None if failure["sequence"] is None else f"sequence {failure['sequence']}")
+        where = ", ".join(filter(None, places)) or "folder"
+        lines.append(
+            f"{where}: {failure['check']}: expected {failure['expected']}, found {failure['actual']}"
+        )
+    return _ended(lines, report.failure_count, report.not_checked, "log", holds=report.ok)
+
+
+def _checks(checks: dict[str, bool]) -> list[str]:
+    return [f"  {'ok    ' if held else 'BROKEN'} {name}" for name, held in checks.items()]
+
+
+def _ended(lines: list[str], failures: int, not_checked: list[str], what: str, *, holds: bool) -> str:
+    if failures > FAILURES_SHOWN:
+        lines.append(f"… and {failures - FAILURES_SHOWN} more")
+    lines += [f"not checked: {each}" for each in not_checked]
+    lines.append(f"The {what} holds." if holds else f"The {what} is BROKEN.")
     return "\n".join(lines)

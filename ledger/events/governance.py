@@ -126,7 +126,9 @@ class SigningKeyRegistered(_SigningKey):
 
 
 class SigningKeyRetired(_SigningKey):
-    """A key signs no more from here on."""
+    """A key signs no more from here on; ``compromised_at`` says since when somebody else may have held it."""
+
+    compromised_at: Time | None = None
 
 
 class StateCommitted(Payload):

@@ -6,7 +6,7 @@ import base64
 import binascii
 import hashlib
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ledger.chain import ChainVerifier
 from ledger.errors import InvalidInputError, NotFoundError
@@ -23,12 +23,11 @@ from ledger.export.manifest import (
     Manifest,
     parse_manifest,
 )
-from ledger.export.report import BundleReport, printable
 from ledger.merkle import HASH_SIZE_BYTES
 from ledger.progress import SILENT, Progress
+from ledger.report import BundleReport, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
 _SEQUENCE_AT_END = re.compile(rb'"sequence":([0-9]{1,16}),"writer":"(?:[^"\\]|\\.)*"\}\}\Z')
@@ -127,12 +126,12 @@ def _check_events(
                     report.fail(
                         "well_formed", "one event and LF", problem, file=EVENTS_FILE, sequence=sequence
                     )
-                _add(report, chain.take(sequence, line)[0])
+                report.add(chain.take(sequence, line)[0], EVENTS_FILE)
                 progress.advance(1)
         progress.finish()
     elif manifest is None:
         report.fail("files", "a file", listing.odd.get(EVENTS_FILE, "nothing"), file=EVENTS_FILE)
-    _add(report, chain.finish(bytes.fromhex(manifest.head_hash) if manifest else None))
+    report.add(chain.finish(bytes.fromhex(manifest.head_hash) if manifest else None), EVENTS_FILE)
     report.events, report.head_sequence, report.head_hash = chain.events, sequence, chain.head
     report.root_hash = chain.tree.root()
     report.not_checked += [
@@ -140,13 +139,6 @@ def _check_events(
         for name, count in sorted(chain.unknown_types.items())
     ]
     return {EVENTS_FILE: (digest.hexdigest(), size)}
-
-
-def _add(report: BundleReport, failures: Iterable[Any]) -> None:
-    for failure in failures:
-        report.fail(
-            failure.check, failure.expected, failure.actual, file=EVENTS_FILE, sequence=failure.sequence
-        )
 
 
 def _check_files(

@@ -29,10 +29,13 @@ from ledger.store.append import AppendCondition, AppendResult, append_batch, rec
 from ledger.store.database import driver_of, make_engine, reading, translated_errors
 from ledger.store.migrate import check_revision, one_at_a_time, upgrade
 from ledger.store.read import EventQuery, read_entries
+from ledger.store.rollback import check_not_behind
 from ledger.store.schema import events, ledger_head
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from ledger.outside.checkpoints import CheckpointFolder
 
 DEFAULT_VALUATION_CURRENCY = "USD"
 EVENTS_A_BATCH = 10_000
@@ -118,10 +121,16 @@ class Ledger:
         return cls(engine, origin, valuation_currency)
 
     @classmethod
-    def open(cls, database_url: str) -> Self:
+    def open(cls, database_url: str, checkpoints: CheckpointFolder | None = None) -> Self:
         """Open the ledger in a database.
 
+        Args:
+            database_url: of a Postgres.
+            checkpoints: those kept outside the database; with them a database that was set back is
+                refused. Give them whenever something shall be recorded.
+
         Raises:
+            LedgerBehindError: the ledger is behind the newest kept checkpoint, or is not its ledger.
             DatabaseUnavailableError: the database cannot be reached.
             SchemaMismatchError: its tables are missing, older or newer than this program.
             LedgerNotInitialisedError: there are tables, but no ledger was opened.
@@ -136,6 +145,8 @@ class Ledger:
                     "there are tables in this database, but no ledger", next_step="ledger init --origin NAME"
                 )
             opening = next(read_entries(connection, EventQuery(to_sequence=0)), None)
+            if checkpoints is not None:
+                check_not_behind(connection, origin, checkpoints)
         if opening is None:
             raise IntegrityError("the ledger's first event is missing", next_step="ledger verify")
         event = decode_event(opening[1])

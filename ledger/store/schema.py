@@ -15,6 +15,7 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     MetaData,
+    SmallInteger,
     Table,
     Text,
     Uuid,
@@ -58,6 +59,15 @@ event_subjects = Table(
     Column("sequence", BigInteger, primary_key=True, autoincrement=False),
 )
 """Which events touch a subject; written by the guard trigger alone."""
+
+tree_nodes = Table(
+    "tree_nodes",
+    metadata,
+    Column("level", SmallInteger, primary_key=True, autoincrement=False),
+    Column("index", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", LargeBinary, nullable=False),
+)
+"""Roots over 256^level consecutive events, level ≥ 1; written by the guard trigger alone (ledger.tiles)."""
 
 ledger_head = Table(
     "ledger_head",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ledger.export.bundle import ExportResult
-    from ledger.export.report import BundleReport
+    from ledger.report import BundleReport
     from ledger.settings import Settings
     from ledger.verify import VerifyReport
     from replay.audit import AuditReport

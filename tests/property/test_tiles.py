@@ -97,7 +97,8 @@ def test_a_path_is_read_as_it_is_written(level: int, index: int, width: int, ent
 @pytest.mark.parametrize(
     "path",
     ["tile/00/000", "tile/64/000", "tile/0/1", "tile/0/x000/001", "tile/0/001.p/0", "tile/0/001.p/256",
-     "tile/0/001.p/01", "tile/0/1234", "tile/0/001/002", "tile/data/000", "/tile/0/000", "tile/0/001\n"],
+     "tile/0/001.p/01", "tile/0/1234", "tile/0/001/002", "tile/data/000", "/tile/0/000", "tile/0/001\n",
+     "tile/0/" + "x999/" * 6 + "999", "tile/0/" + "x999/" * 2000 + "999"],
 )  # fmt: skip
 def test_other_paths_are_refused(path: str) -> None:
     with pytest.raises(InvalidInputError, match="is not the path of a tile"):

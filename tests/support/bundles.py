@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from ledger.canonical import JsonValue
     from ledger.events.envelope import Event
-    from ledger.export.report import BundleReport
+    from ledger.report import BundleReport
 
 ORIGIN = "demo.example/export"
 MORNING = datetime(2026, 1, 31, 9, tzinfo=UTC)

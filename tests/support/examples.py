@@ -361,7 +361,7 @@ EXAMPLES: dict[str, JsonObject] = {
     "ClockSynchronised": {"source": "ntp", "divergence_microseconds": "-12", "reason": "daily"},
     "RestoreAccepted": {"from_checkpoint": "size 41", "reason": "disk failure"},
     "SigningKeyRegistered": _KEY,
-    "SigningKeyRetired": _KEY,
+    "SigningKeyRetired": {**_KEY, "compromised_at": TIME},
 }
 """Event type → data in which every field, optional ones too, has a value."""
 

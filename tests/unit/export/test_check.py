@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from ledger.export.report import BundleReport
+    from ledger.report import BundleReport
 
 EVENTS = 23
 

@@ -1,28 +1,31 @@
-"""The verdict on a bundle."""
+"""The verdict on a folder of evidence: a bundle, or a log's tiles."""
 
 from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
+
+    from ledger.chain import Failure
 
 MOST_FAILURES_KEPT = 100
 _LONGEST_SHOWN = 400
 
 
 @dataclass(frozen=True, slots=True)
-class BundleFailure:
-    """One thing in a bundle that does not hold; texts are safe to print.
+class FolderFailure:
+    """One thing in a folder that does not hold; texts are safe to print.
 
     Attributes:
         sequence: the event's place, where the failure is about an event.
         check: name of the check.
         expected: what should be there.
         actual: what is there.
-        file: name of the file below the bundle's folder.
+        file: name of the file below the folder.
     """
 
     sequence: int | None
@@ -33,22 +36,24 @@ class BundleFailure:
 
 
 @dataclass(slots=True)
-class BundleReport:
-    """The verdict on a bundle.
+class FolderReport:
+    """The verdict on a folder.
 
     Attributes:
         directory: the folder that was checked.
-        origin: the ledger that the bundle says it is of, None where no manifest can be read.
-        events: lines read from ``events.jsonl``.
+        origin: the log that the folder says it is of, None where that cannot be read.
+        events: entries or leaves that were read.
         head_sequence: the last event's place, −1 for none.
         head_hash: its hash.
-        root_hash: RFC 9162 root over all lines' hashes.
+        root_hash: RFC 9162 root over all of them.
         checks: name of each check and whether it held everywhere.
         not_checked: what this verdict does not say.
         warnings: what does not make the verdict negative and should be known.
         failures: the first hundred things that do not hold.
         failure_count: how many there are.
     """
+
+    schema: ClassVar[str]
 
     directory: Path
     origin: str | None = None
@@ -59,7 +64,7 @@ class BundleReport:
     checks: dict[str, bool] = field(default_factory=dict)
     not_checked: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    failures: list[BundleFailure] = field(default_factory=list)
+    failures: list[FolderFailure] = field(default_factory=list)
     failure_count: int = 0
 
     @property
@@ -82,8 +87,13 @@ class BundleReport:
         if len(self.failures) < MOST_FAILURES_KEPT:
             shown = None if file is None else printable(file)
             self.failures.append(
-                BundleFailure(sequence, check, printable(expected), printable(actual), shown)
+                FolderFailure(sequence, check, printable(expected), printable(actual), shown)
             )
+
+    def add(self, failures: Iterable[Failure], file: str) -> None:
+        """Take note of what the check of a chain found in a file."""
+        for failure in failures:
+            self.fail(failure.check, failure.expected, failure.actual, file=file, sequence=failure.sequence)
 
     def compare(self, check: str, expected: object, actual: object, *, file: str | None = None) -> None:
         """Note that a check was made, and a failure where two values differ."""
@@ -92,9 +102,9 @@ class BundleReport:
             self.fail(check, expected, actual, file=file)
 
     def document(self) -> dict[str, Any]:
-        """Return the verdict as the JSON document ``ledger.check-bundle/1``."""
+        """Return the verdict as a JSON document."""
         return {
-            "schema": "ledger.check-bundle/1",
+            "schema": self.schema,
             "ok": self.ok,
             "directory": printable(self.directory),
             "origin": self.origin,
@@ -116,6 +126,13 @@ class BundleReport:
             ],
             "failure_count": self.failure_count,
         }
+
+
+@dataclass(slots=True)
+class BundleReport(FolderReport):
+    """The verdict on an evidence bundle; document ``ledger.check-bundle/1``."""
+
+    schema = "ledger.check-bundle/1"
 
 
 def printable(value: object) -> str:

@@ -15,18 +15,22 @@ from ledger.progress import SILENT, Progress
 from ledger.store.database import make_engine, reading, stream
 from ledger.store.migrate import check_revision
 from ledger.store.schema import event_subjects, events, ledger_head
+from ledger.verify.growth import GivenCheckpoint, GrowthChecker
+from ledger.verify.nodes import NodeReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ledger.store.ledger import Ledger
 
 MOST_FAILURES_KEPT = 100
 _DERIVED = ("id", "type", "occurred_at", "appended_at", "writer")
 
-ALWAYS_UNCHECKED = (
+NO_CHECKPOINT = (
     "signatures and trusted checkpoints: none was given, so a cut tail, a restored backup or a whole rewrite "
-    "would not show; only a checkpoint kept elsewhere shows them",
+    "would not show; only a checkpoint kept elsewhere shows them"
+)
+ALWAYS_UNCHECKED = (
     "whether the events are true and none is missing: that is reconciliation with their sources",
     "whether the database's guards are in force (ledger doctor)",
 )
@@ -90,18 +94,29 @@ class VerifyReport:
                 self.failures.append(failure)
 
 
-def verify_ledger(ledger: Ledger, progress: Progress = SILENT) -> VerifyReport:
+def verify_ledger(
+    ledger: Ledger, progress: Progress = SILENT, *, checkpoints: Sequence[GivenCheckpoint] = ()
+) -> VerifyReport:
     """Check every event of an open ledger; see :func:`verify_database`."""
     with ledger.reading() as connection:
-        return verify_connection(connection, progress)
+        return verify_connection(connection, progress, checkpoints=checkpoints)
 
 
-def verify_database(database_url: str, progress: Progress = SILENT) -> VerifyReport:
+def verify_database(
+    database_url: str, progress: Progress = SILENT, *, checkpoints: Sequence[GivenCheckpoint] = ()
+) -> VerifyReport:
     """Check every event of the ledger in a database and everything the database derives from it.
 
     Beyond the checks of :class:`~ledger.chain.ChainVerifier`: ``hash`` (the stored hash is that of
-    the bytes), ``columns`` (id, type, times, writer), ``subjects`` (the index), ``head`` (the head row).
+    the bytes), ``columns`` (id, type, times, writer), ``subjects`` (the index), ``tree`` (the nodes),
+    ``head`` (the head row), and for each given checkpoint ``trusted_checkpoint``: the ledger's first
+    events have its root, so nothing of them was changed or cut off since it was signed.
     All reads see the same moment. The ledger need not be in a state in which it could be opened.
+
+    Args:
+        database_url: of a Postgres.
+        progress: told one step an event.
+        checkpoints: checkpoints that were kept elsewhere, their signatures checked by the caller.
 
     Raises:
         DatabaseUnavailableError: the database cannot be reached.
@@ -111,10 +126,12 @@ def verify_database(database_url: str, progress: Progress = SILENT) -> VerifyRep
     engine = make_engine(database_url)
     with reading(engine) as connection:
         check_revision(connection)
-        return verify_connection(connection, progress)
+        return verify_connection(connection, progress, checkpoints=checkpoints)
 
 
-def verify_connection(connection: Connection, progress: Progress = SILENT) -> VerifyReport:
+def verify_connection(
+    connection: Connection, progress: Progress = SILENT, *, checkpoints: Sequence[GivenCheckpoint] = ()
+) -> VerifyReport:
     """Check what a connection sees, which should be one moment; see :func:`verify_database`."""
     heads = connection.execute(
         select(
@@ -132,16 +149,22 @@ def verify_connection(connection: Connection, progress: Progress = SILENT) -> Ve
         )
     chain = ChainVerifier()
     report = VerifyReport(head.origin if head is not None else "")
-    report.checks = dict.fromkeys((*ChainVerifier.CHECKS, "hash", "columns", "subjects", "head"), True)
+    report.checks = dict.fromkeys(
+        (*ChainVerifier.CHECKS, "hash", "columns", "subjects", "tree", "head"), True
+    )
+    if checkpoints:
+        report.checks["trusted_checkpoint"] = True
     progress.start(total, "verifying")
-    subjects = _SubjectReader(connection)
+    subjects, nodes = _SubjectReader(connection), NodeReader(connection)
+    growth = GrowthChecker(checkpoints)
     last_sequence, last_appended_at = -1, None
     for row in _rows(connection):
         failures, entry, _ = chain.take(row.sequence, row.canonical)
         report.add(failures + _check_row(row, entry, chain.head) + subjects.check(row.sequence, entry))
+        report.add(nodes.check(chain.head) + growth.check(chain.tree, chain.origin))
         last_sequence, last_appended_at = row.sequence, row.appended_at
         progress.advance(1)
-    report.add(subjects.finish())
+    report.add(subjects.finish() + nodes.finish() + growth.finish(chain.events))
     report.add(chain.finish(head.hash if head is not None and head.sequence == last_sequence else None))
     if len(heads) > 1:
         report.add([Failure(None, "head", "one head row", "more than one")])
@@ -152,6 +175,9 @@ def verify_connection(connection: Connection, progress: Progress = SILENT) -> Ve
     report.root_hash = chain.tree.root()
     report.failures.sort(key=lambda failure: -1 if failure.sequence is None else failure.sequence)
     report.not_checked = [
+        *([] if checkpoints else [NO_CHECKPOINT]),
+        *(f"signatures of {given.name}: no trusted key was given"
+          for given in checkpoints if not given.signature_checked),
         *ALWAYS_UNCHECKED,
         *(f"the payload of {count} events of type {name}, which this program does not know"
           for name, count in sorted(chain.unknown_types.items())),

@@ -1,0 +1,133 @@
+"""``ledger prove inclusion``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import click
+
+from ledger.cli.common import Session, ledger_command
+from ledger.cli.prove.trees import Origin, opened, tiles_option
+from ledger.errors import InvalidInputError, NotFoundError
+from ledger.outside.tiles import TileFolder
+from ledger.outside.writing import read_small_file, write_file
+from ledger.prove import prove_inclusion
+from ledger.tiles import TILE_WIDTH
+from ledger.trust import read_checkpoint
+
+if TYPE_CHECKING:
+    from ledger.proof import InclusionProof
+
+
+@ledger_command("inclusion")
+@click.argument("event", metavar="SEQUENCE|ID")
+@click.option(
+    "--checkpoint",
+    "checkpoint_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="The checkpoint to prove against (default: the newest one kept).",
+)
+@tiles_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    metavar="FILE",
+    help="Where to write the proof (default: SEQUENCE.tlog-proof; - is stdout).",
+)
+@click.option(
+    "--event-out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the event's bytes, too, which a checker needs.",
+)
+@click.option("--force", is_flag=True, help="Replace FILE.")
+@click.option("--dry-run", is_flag=True, help="Make and check the proof, write nothing.")
+def inclusion(
+    session: Session,
+    *,
+    event: str,
+    checkpoint_file: Path | None,
+    tiles: Path | None,
+    out: Path | None,
+    event_out: Path | None,
+    force: bool,
+    dry_run: bool,
+) -> None:
+    """Prove that an event is in the log: a receipt for whoever sent it (C2SP tlog-proof).
+
+    The file holds the path of hashes and the signed checkpoint; with the event's bytes it is checked
+    offline by ledger prove check.
+    """
+    with opened(session, tiles) as log:
+        index = _index(log, event)
+        note, checkpoint = (
+            log.newest() if checkpoint_file is None else read_checkpoint(read_small_file(checkpoint_file))
+        )
+        if index >= checkpoint.size:
+            raise NotFoundError(
+                f"the checkpoint covers {checkpoint.size} events, and event {index} is not among them",
+                next_step="ledger checkpoint",
+            )
+        proof = prove_inclusion(log.tree, index, note, checkpoint)
+        entry = _entry(log, tiles, index) if event_out is not None else None
+    target = out or Path(f"{index}.tlog-proof")
+    if not dry_run:
+        if event_out is not None and entry is not None:
+            write_file(event_out, entry, force=force)
+        if str(target) == "-":
+            if not session.as_json:
+                click.echo(proof.encode().decode(), nl=False)
+                return
+        else:
+            write_file(target, proof.encode(), force=force)
+    session.emit(
+        _document(log.name, proof, checkpoint.size, target, dry_run=dry_run),
+        f"Event {index} of {log.name} is under the checkpoint of {checkpoint.size} events.\n"
+        + (
+            "Nothing was written (--dry-run)."
+            if dry_run
+            else f"Proof in {target}. Next: ledger prove check {target} --event FILE --trusted-key KEY"
+        ),
+    )
+
+
+def _index(log: Origin, event: str) -> int:
+    if event.isascii() and event.isdigit():
+        return int(event)
+    try:
+        event_id = UUID(event)
+    except ValueError:
+        raise InvalidInputError(
+            f"{event!r} is neither a sequence nor an event's id", next_step="ledger log"
+        ) from None
+    if log.ledger is None:
+        raise InvalidInputError("from tiles an event is named by its sequence", next_step="give a number")
+    return log.ledger.event_by_id(event_id).sequence
+
+
+def _entry(log: Origin, tiles: Path | None, index: int) -> bytes:
+    if log.ledger is not None:
+        return log.ledger.event(index).canonical
+    assert tiles is not None  # noqa: S101 (without a ledger there are tiles)
+    entries = TileFolder(tiles).entries(log.tree.tile(0, index // TILE_WIDTH))
+    if entries is None:
+        raise NotFoundError(f"the tiles in {tiles} hold hashes, not the bytes of event {index}")
+    return entries[index % TILE_WIDTH]
+
+
+def _document(
+    origin: str, proof: InclusionProof, size: int, target: Path, *, dry_run: bool
+) -> dict[str, Any]:
+    return {
+        "schema": "ledger.prove-inclusion/1",
+        "dry_run": dry_run,
+        "origin": origin,
+        "sequence": proof.index,
+        "tree_size": size,
+        "hashes": len(proof.hashes),
+        "proof": proof.encode().decode(),
+        "file": None if dry_run or str(target) == "-" else str(target),
+    }

@@ -1,0 +1,109 @@
+"""Publishing the log as tiles, so that outsiders never query the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ledger.errors import EvidenceRefusedError
+from ledger.outside.tiles import TileFolder
+from ledger.progress import SILENT, Progress
+from ledger.store.tree import event_tree, read_entries_under, read_tile
+from ledger.tiles import TILE_WIDTH, Tile, tiles_of
+from ledger.trust import read_checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from ledger.checkpoint import Checkpoint
+    from ledger.note import Note
+    from ledger.store.ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What was written.
+
+    Attributes:
+        size: events under the published checkpoint.
+        tiles_written: files of hashes and of entries that were not there before.
+    """
+
+    size: int
+    tiles_written: int
+
+
+def publish_tiles(
+    ledger: Ledger,
+    note: Note,
+    checkpoint: Checkpoint,
+    directory: Path,
+    *,
+    entries: bool = False,
+    progress: Progress = SILENT,
+) -> Published:
+    """Bring a folder of tiles up to a signed checkpoint; only what is new is written, the checkpoint last.
+
+    Args:
+        ledger: what the checkpoint is of.
+        note: the signed checkpoint.
+        checkpoint: what it says.
+        directory: made where it is missing.
+        entries: write the events' bytes too, not only hashes.
+        progress: told one step a tile.
+
+    Raises:
+        EvidenceRefusedError: the folder is another log's, ahead, or not one that this log grew from.
+        IntegrityError: rows are missing, or the tiles do not lead to the checkpoint's root.
+        EnvironmentFaultError: a file cannot be written.
+    """
+    folder = TileFolder(directory)
+    with ledger.reading() as connection:
+        old_size = _published_size(folder, connection, checkpoint)
+        tiles = list(_missing(folder, checkpoint.size, old_size, entries=entries))
+        progress.start(len(tiles), "writing tiles")
+        written = 0
+        for tile in tiles:
+            read = read_entries_under if tile.entries else read_tile
+            written += folder.write(tile, read(connection, tile))
+            progress.advance(1)
+        progress.finish()
+    root = folder.tree(checkpoint.size).root()
+    if root != checkpoint.root_hash:
+        raise EvidenceRefusedError("root", checkpoint.root_hash.hex(), root.hex(), place=str(directory))
+    folder.publish(note.encode())
+    for tile in tiles:
+        if tile.is_full:
+            folder.drop_partial(tile)
+    return Published(checkpoint.size, written)
+
+
+def _published_size(folder: TileFolder, connection: Connection, checkpoint: Checkpoint) -> int:
+    data = folder.checkpoint()
+    if data is None:
+        return 0
+    place = str(folder.folder)
+    _, before = read_checkpoint(data)
+    if before.origin != checkpoint.origin:
+        raise EvidenceRefusedError("origin", checkpoint.origin, before.origin, place=place)
+    if before.size > checkpoint.size:
+        raise EvidenceRefusedError(
+            "consistency", f"at most {checkpoint.size} events", f"{before.size} events", place=place
+        )
+    if event_tree(connection, checkpoint.size).root(before.size) != before.root_hash:
+        raise EvidenceRefusedError(
+            "consistency", f"the root of the first {before.size} events", "another root", place=place
+        )
+    return before.size
+
+
+def _missing(folder: TileFolder, size: int, old_size: int, *, entries: bool) -> Iterator[Tile]:
+    yield from tiles_of(size, old_size)
+    if entries:
+        for index in range(-(-size // TILE_WIDTH)):
+            tile = Tile(0, index, min(TILE_WIDTH, size - index * TILE_WIDTH), entries=True)
+            if not (folder.folder / tile.path()).exists():
+                yield tile

@@ -1,0 +1,73 @@
+"""Checkpoints that were kept elsewhere against the log as it is now: did it only grow?"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ledger.chain import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ledger.checkpoint import Checkpoint
+    from ledger.merkle import MerkleFrontier
+
+
+@dataclass(frozen=True, slots=True)
+class GivenCheckpoint:
+    """A checkpoint that the verifier brings along.
+
+    Attributes:
+        name: of its file.
+        checkpoint: what it says.
+        signature_checked: whether a trusted key's signature was found to hold.
+    """
+
+    name: str
+    checkpoint: Checkpoint
+    signature_checked: bool
+
+
+class GrowthChecker:
+    """Compares roots as a log is read; the check is called ``trusted_checkpoint``."""
+
+    def __init__(self, given: Sequence[GivenCheckpoint]) -> None:
+        self._waiting = sorted(given, key=lambda each: each.checkpoint.size)
+
+    def check(self, tree: MerkleFrontier, origin: str | None) -> list[Failure]:
+        """Compare with the checkpoints of the size that the tree has now."""
+        failures: list[Failure] = []
+        while self._waiting and self._waiting[0].checkpoint.size <= tree.size:
+            given = self._waiting.pop(0)
+            checkpoint = given.checkpoint
+            if checkpoint.origin != origin:
+                failures.append(_failure(given, None, f"log {checkpoint.origin}", f"log {origin}"))
+            elif checkpoint.size == tree.size and checkpoint.root_hash != tree.root():
+                failures.append(
+                    _failure(
+                        given,
+                        None,
+                        f"events 0 to {checkpoint.size - 1} with root {_text(checkpoint.root_hash)}",
+                        f"others, with root {_text(tree.root())}",
+                    )
+                )
+        return failures
+
+    def finish(self, size: int) -> list[Failure]:
+        """Return the checkpoints that cover more events than there are."""
+        return [
+            _failure(
+                given, size, f"{given.checkpoint.size} events", f"{size}: the log was cut off or set back"
+            )
+            for given in self._waiting
+        ]
+
+
+def _failure(given: GivenCheckpoint, sequence: int | None, expected: str, actual: str) -> Failure:
+    return Failure(sequence, "trusted_checkpoint", f"{expected} ({given.name})", actual)
+
+
+def _text(root_hash: bytes) -> str:
+    return base64.b64encode(root_hash).decode()
