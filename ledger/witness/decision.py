@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ledger.checkpoint import Checkpoint, SigningKey, verify_signature
 from ledger.clock import format_time
 from ledger.merkle import EMPTY_ROOT, verify_consistency
-from ledger.note import Note, NoteFormError, VerifierKey
+from ledger.note import Note, NoteFormError, SignatureType, VerifierKey
 from ledger.proof import ConsistencyProof
 
 if TYPE_CHECKING:
@@ -177,19 +177,9 @@ def consider(
             Verdict.UNKNOWN_LOG, f"{checkpoint.origin} is not watched by this witness", checkpoint, None
         )
     signatures = [each for each in note.signatures if any(each.is_by(key) for key in log.trusted_keys)]
-    if not signatures or not all(
-        verify_signature(key, each, checkpoint)
-        for each in signatures
-        for key in log.trusted_keys
-        if each.is_by(key)
-    ):
-        problem = "does not hold" if signatures else "is missing"
-        return _refuse(
-            Verdict.UNTRUSTED_SIGNATURE,
-            f"the signature by a trusted key of {log.origin} {problem}",
-            checkpoint,
-            log,
-        )
+    problem = _distrust(signatures, checkpoint, log)
+    if problem is not None:
+        return _refuse(Verdict.UNTRUSTED_SIGNATURE, problem, checkpoint, log)
     refusal = _unfit(proof, checkpoint, log)
     if refusal is not None:
         return refusal
@@ -215,6 +205,22 @@ def consider(
         cosignatures=cosignatures,
         given=proof.checkpoint,
     )
+
+
+def _distrust(signatures: list[Signature], checkpoint: Checkpoint, log: WatchedLog) -> str | None:
+    """Return what is wrong with the signatures that name a trusted key, or None.
+
+    One that does not hold spoils the note (C2SP signed-note); and an ML-DSA-44 signature does not sign the
+    extension lines, which the witness's Ed25519 cosignature would (see ledger.trust).
+    """
+    if not signatures:
+        return f"no trusted key of {log.origin} signed it"
+    pairs = [(key, each) for each in signatures for key in log.trusted_keys if each.is_by(key)]
+    if not all(verify_signature(key, each, checkpoint) for key, each in pairs):
+        return f"a signature by a trusted key of {log.origin} does not hold"
+    if checkpoint.extension and all(key.type is SignatureType.ML_DSA_44 for key, _ in pairs):
+        return "its extension lines are not signed by ML-DSA-44 alone"
+    return None
 
 
 def _unfit(proof: ConsistencyProof, checkpoint: Checkpoint, log: WatchedLog) -> Answer | None:

@@ -158,11 +158,11 @@ class WitnessFolder:
         Raises:
             InvalidInputError: the keys are not a log's or have several names, or the log is the witness.
         """
-        policy = TrustPolicy.of(tuple(keys), origin=origin)
-        if self.name in {policy.origin, *(key.name for key in policy.log_keys)}:
-            raise InvalidInputError(f"{self.name} is this witness; nobody is a witness of themselves")
-        if len(policy.origin.encode()) > LONGEST_NAME_BYTES or not policy.origin.isprintable():
-            raise InvalidInputError(f"an origin is at most {LONGEST_NAME_BYTES} printable bytes")
+        own = tuple(key.verifier for key in self.keyring.keys(Purpose.WITNESS, self.name))
+        # Refuses a log with the name or a key of this witness: nobody is a witness of themselves.
+        policy = TrustPolicy.of(tuple(keys), origin=origin, witness_keys=own)
+        if not policy.origin.isprintable() or not 1 <= len(policy.origin.encode()) <= LONGEST_NAME_BYTES:
+            raise InvalidInputError(f"an origin is 1 to {LONGEST_NAME_BYTES} bytes, all of them printable")
         folder = self._folder(policy.origin)
         if dry_run:
             with self.locked(policy.origin) as log:

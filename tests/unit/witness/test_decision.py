@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ledger.checkpoint import Checkpoint, verify_signature
+from ledger.checkpoint import Checkpoint, SigningKey, sign_checkpoint, verify_signature
 from ledger.note import Note, Signature
 from ledger.proof import ConsistencyProof
 from ledger.witness.decision import Answer, Verdict, WatchedLog, consider
@@ -50,9 +50,15 @@ def changed_signature(note: bytes) -> bytes:
     return Note(parsed.text, (false, *parsed.signatures[1:])).encode()
 
 
+def extended(*keys: SigningKey) -> bytes:
+    """A signed checkpoint of size 5 with an extension line."""
+    return sign_checkpoint(replace(LOG.checkpoint(5), extension="more\n"), keys, AT).encode()
+
+
 @pytest.mark.parametrize(
     ("log", "body"),
     [
+        pytest.param(NEW, request(0, 5, note=extended(log_key(), quantum_key())), id="extension lines"),
         pytest.param(NEW, LOG.request(0, 5), id="the first checkpoint of a log, with an empty proof"),
         pytest.param(NEW, LOG.request(0, 0), id="a log that is still empty"),
         pytest.param(AT_FIVE, LOG.request(5, 8), id="growth"),
@@ -133,6 +139,13 @@ def test_400_a_request_has_one_form(body: bytes) -> None:
             Verdict.UNTRUSTED_SIGNATURE,
             403,
             id="a false signature beside a true one",
+        ),
+        pytest.param(
+            NEW,
+            request(0, 5, note=extended(quantum_key())),
+            Verdict.UNTRUSTED_SIGNATURE,
+            403,
+            id="extension lines that no signature covers",
         ),
         pytest.param(AT_FIVE, request(9, 8), Verdict.IMPOSSIBLE_SIZE, 400, id="old above new"),
         pytest.param(NEW, request(6, 5), Verdict.IMPOSSIBLE_SIZE, 400, id="old above new, never cosigned"),

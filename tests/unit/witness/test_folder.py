@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ import pytest
 
 from ledger.clock import FixedClock
 from ledger.errors import InvalidInputError, KeyUnusableError, NotFoundError, WitnessStateError
+from ledger.note import SignatureType
 from ledger.witness.decision import Verdict
 from ledger.witness.folder import WitnessFolder, log_id
 from tests.support.growing_log import GrowingLog
@@ -99,7 +101,10 @@ def test_a_log_may_have_another_name_than_its_key(tmp_path: Path) -> None:
         (quantum_key(NAME).verifier, None),
         (log_key().verifier, NAME),
         (log_key().verifier, "x" * 256),
+        (log_key().verifier, ""),
         (log_key().verifier, "two\nlines"),
+        (log_key().verifier, "half a \ud800"),
+        (replace(witness_key(NAME).verifier, name=ORIGIN, type=SignatureType.ED25519), None),
     ],
 )
 def test_what_is_no_log_is_not_watched(tmp_path: Path, key: object, origin: str | None) -> None:
