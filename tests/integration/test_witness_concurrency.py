@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 import pytest
@@ -69,9 +69,10 @@ def all_at_once(folder: WitnessFolder, requests: list[bytes]) -> list[Answer]:
     with ThreadPoolExecutor(len(requests) + 1) as pool:
         watching = pool.submit(watch)
         futures = [pool.submit(send, request) for request in requests]
-        answers = [future.result() for future in futures]
+        wait(futures)
         done.set()
         watching.result()
+        answers = [future.result() for future in futures]
     assert sizes == sorted(sizes), f"the stored size went back: {sizes}"
     return answers
 
