@@ -170,7 +170,7 @@ def test_each_request_is_one_line_that_cannot_write_to_the_terminal(served: Runn
     served.ask("POST", "/add-checkpoint", LOG.request(0, 5))
     served.raw(b"GET /\x1b[31m HTTP/1.1\r\nConnection: close\r\n\r\n")
     served.ask("POST", "/add-checkpoint", LOG.request(0, 6))
-    served.ask("POST", "/add-checkpoint", GrowingLog("red\x9b31m\u2028").request(0, 5))
+    served.ask("POST", "/add-checkpoint", GrowingLog("red\x9b31m\u2028").request(0, 5, log_key()))
     assert len(served.lines) == 4, served.lines
     assert all(line.isprintable() for line in served.lines), served.lines
     first, _, third, _ = served.lines
