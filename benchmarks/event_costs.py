@@ -23,10 +23,10 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
+from benchmarks.databases import own_database
 from benchmarks.ledger_throughput import draft
 from ledger.canonical import decode, decode_canonical
 from ledger.chain import ZERO_HASH, ChainVerifier, Sealer, decode_event, parse_entry
@@ -124,9 +124,11 @@ def database_costs(url: str, lines: list[bytes], repeats: int) -> dict[str, floa
                 connection.rollback()
             return best
 
+        disable = "ALTER EVENT TRIGGER ledger_refuse_ddl DISABLE; ALTER TABLE events DISABLE TRIGGER"
         return {
             "append": run("SELECT"),
-            "append without guard": run("ALTER TABLE events DISABLE TRIGGER guard_append"),
+            "append without guard": run(f"{disable} guard_append"),
+            "append without roles": run(f"{disable} guard_roles"),
         }
 
 
@@ -146,16 +148,10 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         settings = Settings.load(database=given.database, home=folder / "home")
         server = stack.enter_context(settings.database())
-        name = f"ledger_benchmark_{uuid.uuid4().hex[:12]}"
-        with psycopg.connect(server, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
-        try:
-            url = urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
-            costs |= database_costs(url, lines, given.repeats)
-        finally:
-            with psycopg.connect(server, autocommit=True) as connection:
-                connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        url = stack.enter_context(own_database(server))
+        costs |= database_costs(url, lines, given.repeats)
     costs["guard"] = costs["append"] - costs["append without guard"]
+    costs["guard of roles"] = costs["append"] - costs["append without roles"]
     document = {}
     for step, seconds in costs.items():
         microseconds = seconds / given.events * 1e6

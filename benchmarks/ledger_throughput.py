@@ -1,6 +1,6 @@
 """Events per second and peak memory of import, verify and read, beside two floors measured in the same run.
 
-    python benchmarks/ledger_throughput.py --events 1000000 [--database URL]
+    python -m benchmarks.ledger_throughput --events 1000000 [--database URL]
 
 The floors are what no ledger on this machine could beat: SHA-256 over the same bytes, and COPY of
 the same bytes into a table without any guard. Figures depend on the machine; the ratios to the
@@ -23,10 +23,10 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
+from benchmarks.databases import own_database
 from ledger.settings import Settings
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -133,15 +133,8 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         settings = Settings.load(database=given.database, home=folder / "home")
         server = stack.enter_context(settings.database())
-        name = f"ledger_benchmark_{uuid.uuid4().hex[:12]}"
-        with psycopg.connect(server, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
-        url = urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
-        try:
-            figures = measure(url, folder / "drafts.ndjson", given.events, given.seed)
-        finally:
-            with psycopg.connect(server, autocommit=True) as connection:
-                connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        url = stack.enter_context(own_database(server))
+        figures = measure(url, folder / "drafts.ndjson", given.events, given.seed)
     print(json.dumps(figures, indent=2))
 
 

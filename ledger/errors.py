@@ -389,6 +389,34 @@ class KeyUnusableError(EnvironmentFaultError):
         self.problem = problem
 
 
+class AppendNotPermittedError(EnvironmentFaultError):
+    """The session's role may not append an event of this type.
+
+    Attributes:
+        event_type: the first such type of the batch.
+        role: who tried.
+        needed_kind: what sort of role it takes: writer, governance or auditor.
+        needed_role: its name in this database, or None if the database names none.
+        grant: the SQL that gives it to ``role``, or None.
+    """
+
+    def __init__(
+        self, event_type: str, role: str, needed_kind: str, needed_role: str | None, grant: str | None
+    ) -> None:
+        super().__init__(
+            f"the role {role} may not append {event_type}: that takes the {needed_kind} role of this ledger; "
+            "nothing was recorded",
+            next_step="ledger doctor"
+            if grant is None
+            else f"let a superuser or the roles' maker run {grant}",
+        )
+        self.event_type = event_type
+        self.role = role
+        self.needed_kind = needed_kind
+        self.needed_role = needed_role
+        self.grant = grant
+
+
 class EmbeddedServerError(EnvironmentFaultError):
     """The embedded Postgres server could not be made, started, adopted or stopped."""
 

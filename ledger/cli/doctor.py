@@ -55,6 +55,12 @@ def _words(found: Examination) -> str:
     if found.guards:
         in_force = sum(state == "always" for state in found.guards.values())
         lines.append(f"guards      {in_force} of {len(found.guards)} in force")
+    for kind, role in found.roles.items():
+        members = ", ".join(role["members"]) or "nobody"
+        lines.append(f"{kind:<12}{role['role']}: {role['duty']}; given to {members}")
+    if found.superusers:
+        lines.append(f"superusers  {', '.join(found.superusers)}")
+    lines += [f"attacker    {kind}: {text}" for kind, text in found.attackers.items()]
     if found.origin is not None:
         lines.append(
             f"ledger      {found.origin}, valued in {found.valuation_currency}, {found.events} events, "

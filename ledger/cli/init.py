@@ -56,16 +56,40 @@ def init(
                 engine = make_engine(url)
                 with translated_errors(engine.url):
                     upgrade(engine)
-            session.emit({"schema": "ledger.init/1", **done}, f"The tables in {where} are up to date.")
+            roles = {} if dry_run else _roles(url)
+            session.emit(
+                {"schema": "ledger.init/1", **done, "roles": roles},
+                "\n".join([f"The tables in {where} are up to date.", *_words(roles)]),
+            )
             return
         assert origin is not None  # noqa: S101 (checked above)
         if not dry_run:
             Ledger.initialise(
                 url, origin=origin, valuation_currency=valuation_currency, description=description
             ).close()
+        roles = {} if dry_run else _roles(url)
+        document = {"schema": "ledger.init/1", **done, "origin": origin}
         session.emit(
-            {"schema": "ledger.init/1", **done, "origin": origin, "valuation_currency": valuation_currency},
-            f"{'Would open' if dry_run else 'Opened'} the ledger {origin} in {where}.\n"
-            f"Its name and its valuation currency {valuation_currency} are permanent.\n"
-            "Next: ledger import SOURCE PATH…, or ledger append FILE",
+            {**document, "valuation_currency": valuation_currency, "roles": roles},
+            "\n".join(
+                [
+                    f"{'Would open' if dry_run else 'Opened'} the ledger {origin} in {where}.",
+                    f"Its name and its valuation currency {valuation_currency} are permanent.",
+                    *_words(roles),
+                    "Next: ledger import SOURCE PATH…, or ledger append FILE",
+                ]
+            ),
         )
+
+
+def _roles(url: str) -> dict[str, str]:
+    """Return the names of the ledger's roles by kind; none are known before they are made."""
+    from ledger.store.roles import role_names
+
+    engine = make_engine(url)
+    with translated_errors(engine.url), engine.connect() as connection:
+        return {kind.value: name for kind, name in role_names(connection).items()}
+
+
+def _words(roles: dict[str, str]) -> list[str]:
+    return [f"Its roles, to be given with GRANT role TO user: {', '.join(roles.values())}"] if roles else []

@@ -101,4 +101,6 @@ class CheckpointFolder:
                 path.replace(aside / path.name)
 
     def _of(self, origin: str) -> Path:
-        return self.folder / quote(origin, safe="")
+        name = quote(origin, safe="")
+        # quote leaves dots alone, and a folder of dots alone leads elsewhere.
+        return self.folder / (name if name.strip(".") else name.replace(".", "%2E"))

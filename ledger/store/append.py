@@ -6,6 +6,7 @@ order: a reader that has seen sequence N never sees a smaller one appear later.
 
 from __future__ import annotations
 
+import json
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from psycopg import errors as postgres_errors
 from ledger.chain import Sealer, event_bytes_of
 from ledger.errors import (
     AppendConditionFailedError,
+    AppendNotPermittedError,
     ClockBehindError,
     ConflictingEventError,
     IntegrityError,
@@ -96,6 +98,7 @@ def append_batch(
         AppendConditionFailedError: the condition does not hold.
         ClockBehindError: the head is more than 5 s ahead of the database clock.
         LedgerNotInitialisedError: no ledger was opened here.
+        AppendNotPermittedError: this session's role may not append events of such a type.
         IntegrityError: the database refused a row.
     """
     try:
@@ -204,8 +207,16 @@ def _translated(error: psycopg.Error) -> Exception:
         return ClockBehindError(detail or "more than 5")
     if code == "LG006":
         return LedgerNotInitialisedError(message, next_step="ledger init --origin NAME")
+    if code == "LG007":
+        said = json.loads(detail or "{}")
+        return AppendNotPermittedError(
+            said["type"], said["role"], said["needed_kind"], said["needed_role"], error.diag.message_hint
+        )
     if code.startswith("LG"):
         return IntegrityError(f"the database refused the append: {message}", next_step="ledger verify")
     if isinstance(error, postgres_errors.InsufficientPrivilege):
-        return LedgerError(f"this role may not append: {message}", next_step="ledger doctor")
+        return LedgerError(
+            f"this role may not append: {message}",
+            next_step="give it the ledger's role that may, which ledger doctor names: GRANT … TO …",
+        )
     return error

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
+from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import Connection, Engine, select
+from sqlalchemy.exc import ProgrammingError
 
 from ledger.canonical import JsonObject, leaf_hash
 from ledger.chain import FORMAT, ZERO_HASH, decode_event
@@ -95,6 +97,7 @@ class Ledger:
         Raises:
             InvalidInputError: the origin or the currency is not an identifier.
             LedgerExistsError: a ledger is open in this database already.
+            EnvironmentFaultError: this role may not make tables and roles, or not open a ledger in them.
             DatabaseUnavailableError, SchemaMismatchError: as they say.
         """
         opening = check_opening(origin, valuation_currency, description, (clock or SystemClock()).now())
@@ -109,14 +112,7 @@ class Ledger:
                         f"the ledger {existing} is open in this database already; nothing was changed",
                         next_step="use it as it is, or give another --database or --home",
                     )
-                connection.execute(
-                    ledger_head.insert().values(
-                        origin=origin,
-                        sequence=-1,
-                        hash=ZERO_HASH,
-                        appended_at=datetime(1970, 1, 1, tzinfo=UTC),
-                    )
-                )
+                _insert_head(connection, origin)
                 append_batch(driver_of(connection), [opening])
         return cls(engine, origin, valuation_currency)
 
@@ -316,6 +312,24 @@ def check_opening(
     occurred_at = format_time(at or SystemClock().now())
     draft = Draft.from_json({"type": "LedgerOpened", "occurred_at": occurred_at, "data": data})
     return prepare(draft, uuid.uuid4())
+
+
+def _insert_head(connection: Connection, origin: str) -> None:
+    row = {
+        "origin": origin,
+        "sequence": -1,
+        "hash": ZERO_HASH,
+        "appended_at": datetime(1970, 1, 1, tzinfo=UTC),
+    }
+    try:
+        connection.execute(ledger_head.insert().values(row))
+    except ProgrammingError as error:
+        if not isinstance(error.orig, InsufficientPrivilege):
+            raise
+        raise EnvironmentFaultError(
+            f"this role may not open a ledger in tables that others made: {error.orig.diag.message_primary}",
+            next_step="let the role that made the tables do it, or one in the ledger's owner role",
+        ) from error
 
 
 def _origin(connection: Connection) -> str | None:

@@ -1,7 +1,22 @@
-"""Making and checking the tables: Alembic's migrations, carried inside the wheel."""
+"""Making and checking the tables: Alembic's migrations, carried inside the wheel.
+
+From revision 0003 on, what belongs to the ledger is owned by its owner role, so a later migration makes
+tables, functions and triggers as that role, and DDL on them by anyone else is refused::
+
+    from ledger.store.migrate import as_owner, run_script
+
+    def upgrade() -> None:
+        with as_owner(op.get_context()):
+            op.create_table("things", ...)
+            run_script(op.get_context(), GUARDS.read_text(encoding="utf-8"))
+
+Default privileges let the ledger's roles read such a table, and nobody else anything. Read models are made
+outside the block, for their schemas belong to whoever made them.
+"""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,14 +24,26 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from psycopg.errors import InsufficientPrivilege
+from sqlalchemy.exc import ProgrammingError
 
 from ledger.errors import EnvironmentFaultError, SchemaMismatchError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy import Connection, Engine
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 OLDEST_POSTGRES = 150_000
+_RIGHTS_HINT = "let a superuser run it, or a role with CREATEROLE that owns the database and its tables"
+_BECOME_OWNER = """
+DO $$
+BEGIN
+    EXECUTE format('SET LOCAL ROLE %I', (SELECT role FROM public.ledger_roles WHERE kind = 'owner'));
+END
+$$;
+"""
 
 
 def migrations_folder() -> Path:
@@ -63,7 +90,8 @@ def upgrade(engine: Engine) -> None:
 
     Raises:
         SchemaMismatchError: the tables are newer than this program.
-        EnvironmentFaultError: the server is older than Postgres 15, or the database is not UTF-8.
+        EnvironmentFaultError: the server is older than Postgres 15, the database is not UTF-8, or this role
+            may not make tables and roles.
     """
     with engine.begin() as connection:
         version = connection.exec_driver_sql("SHOW server_version_num").scalar_one()
@@ -82,7 +110,38 @@ def upgrade(engine: Engine) -> None:
         check_not_newer(current_revision(connection))
         config = _config()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except ProgrammingError as error:
+            if isinstance(error.orig, InsufficientPrivilege):
+                raise _not_permitted(error.orig) from error
+            raise
+
+
+def _not_permitted(error: InsufficientPrivilege) -> EnvironmentFaultError:
+    return EnvironmentFaultError(
+        "this role may not make the tables and roles of a ledger here, and nothing was made: "
+        f"{error.diag.message_primary}",
+        next_step=error.diag.message_hint or _RIGHTS_HINT,
+    )
+
+
+def run_script(context: MigrationContext, script: str) -> None:
+    """Run SQL as it stands: colons and percent signs in it are no placeholders."""
+    if context.as_sql:
+        context.impl.static_output(script)
+        return
+    connection = context.connection
+    assert connection is not None  # noqa: S101 (only offline there is none)
+    connection.exec_driver_sql(script.replace("%", "%%"))
+
+
+@contextmanager
+def as_owner(context: MigrationContext) -> Iterator[None]:
+    """Let a migration after 0003 act as the ledger's owner role for a block (see the module)."""
+    run_script(context, _BECOME_OWNER)
+    yield
+    run_script(context, "RESET ROLE;")
 
 
 def one_at_a_time(connection: Connection) -> None:

@@ -81,3 +81,12 @@ ledger_head = Table(
     CheckConstraint("singleton", name="one_row"),
 )
 """The newest event; its row lock orders all appends. ``sequence`` is −1 until LedgerOpened is recorded."""
+
+ledger_roles = Table(
+    "ledger_roles",
+    metadata,
+    Column("kind", Text(collation=_C), primary_key=True),
+    Column("role", Text(collation=_C), nullable=False),
+    CheckConstraint("kind IN ('owner', 'writer', 'governance', 'reader', 'auditor')", name="kind"),
+)
+"""Which of the server's roles are this ledger's (ledger.store.roles)."""

@@ -3,6 +3,7 @@
 --   LG001 a row is not the next link of the chain     LG002 a column differs from the stored bytes
 --   LG003 the bytes are not a canonical entry         LG004 recorded rows do not change
 --   LG005 the head is ahead of the clock              LG006 no ledger is open here
+-- (LG007 and LG008: 0003_roles.sql, 0003_refuse_ddl.sql)
 
 -- Whether an object's keys are ASCII and ascend strictly, so that none stands twice.
 CREATE FUNCTION ledger_are_canonical_keys(keys text[]) RETURNS boolean

@@ -5,6 +5,8 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import op
 
+from ledger.store.migrate import run_script
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -51,8 +53,7 @@ def upgrade() -> None:
         sa.Column("sequence", sa.BigInteger, autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("subject", "sequence", name="event_subjects_pkey"),
     )
-    # exec_driver_sql: colons and percent signs in the functions are not placeholders.
-    op.get_bind().exec_driver_sql(GUARDS.read_text(encoding="utf-8").replace("%", "%%"))
+    run_script(op.get_context(), GUARDS.read_text(encoding="utf-8"))
 
 
 def downgrade() -> None:

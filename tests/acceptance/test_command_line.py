@@ -18,7 +18,8 @@ from psycopg import sql
 from ledger.canonical import leaf_hash
 from ledger.merkle import root_hash
 from ledger.store.ledger import Ledger
-from tests.support.direct import DirectWriter, unguarded, without_triggers
+from ledger.store.roles import RoleKind
+from tests.support.direct import DirectWriter, role_name, unguarded, without_triggers
 from tests.support.examples import EVENT_ID, deposit, draft_json, prepared
 from tests.support.postgres import fresh_database
 from tests.support.processes import Outcome, command_line, environment, run
@@ -485,7 +486,8 @@ def test_a_role_that_may_not_append_is_told(url: str) -> None:
     role = sql.Identifier(f"ledger_test_reader_{os.getpid()}")
     with psycopg.connect(url) as connection:
         connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'reader'").format(role))
-        connection.execute(sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {}").format(role))
+        given = sql.Identifier(role_name(connection, RoleKind.READER))
+        connection.execute(sql.SQL("GRANT {} TO {}").format(given, role))
     try:
         from sqlalchemy import make_url
 

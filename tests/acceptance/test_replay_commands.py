@@ -11,6 +11,7 @@ import pytest
 from ledger.clock import format_time
 from ledger.store.ledger import Ledger
 from tests.support.commands import Commands
+from tests.support.direct import allow_ddl
 from tests.support.ledgers import START, Drafts, open_ledger, venue_setup
 
 if TYPE_CHECKING:
@@ -240,6 +241,7 @@ def test_another_version_of_the_projection_is_rebuilt_and_not_caught_up(commands
 @pytest.mark.parametrize("words", [("account", "alice"), ("venue",), ("audit",), ("rebuild",)])
 def test_nothing_is_concluded_from_a_chain_with_a_hole(commands: Commands, words: tuple[str, ...]) -> None:
     with psycopg.connect(commands.database_url) as connection:
+        allow_ddl(connection)
         connection.execute("ALTER TABLE events DISABLE TRIGGER ALL")
         connection.execute("DELETE FROM events WHERE sequence = 8")
     run = commands.replay(*words)

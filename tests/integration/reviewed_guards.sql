@@ -6,6 +6,38 @@ CREATE OR REPLACE FUNCTION public.ledger_are_canonical_keys(keys text[])
  IMMUTABLE PARALLEL SAFE
 RETURN (NOT (EXISTS (SELECT FROM generate_subscripts(ledger_are_canonical_keys.keys, 1) place(place) WHERE (((ledger_are_canonical_keys.keys)[place.place] >= ((ledger_are_canonical_keys.keys)[(place.place + 1)] COLLATE "C")) OR (octet_length((ledger_are_canonical_keys.keys)[place.place]) <> length((ledger_are_canonical_keys.keys)[place.place]))))))
 
+CREATE OR REPLACE FUNCTION public.ledger_grow_tree(first bigint, size bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+ SET jit TO 'off'
+AS $function$
+DECLARE
+    node_level smallint := 1;
+BEGIN
+    IF first / 256 < size / 256 THEN
+        INSERT INTO public.tree_nodes (level, index, hash)
+        SELECT 1, sequence / 256, public.ledger_tile_root(string_agg(hash, ''::bytea ORDER BY sequence))
+        FROM public.events
+        WHERE sequence >= first / 256 * 256 AND sequence < size / 256 * 256
+        GROUP BY sequence / 256;
+    END IF;
+    LOOP
+        first := first / 256;
+        size := size / 256;
+        node_level := node_level + 1;
+        EXIT WHEN size < 256;
+        INSERT INTO public.tree_nodes (level, index, hash)
+        SELECT node_level, node.index / 256,
+            public.ledger_tile_root(string_agg(node.hash, ''::bytea ORDER BY node.index))
+        FROM public.tree_nodes AS node
+        WHERE node.level = node_level - 1
+            AND node.index >= first / 256 * 256 AND node.index < size / 256 * 256
+        GROUP BY node.index / 256;
+    END LOOP;
+END
+$function$
+
 CREATE OR REPLACE FUNCTION public.ledger_guard_append()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -188,6 +220,67 @@ BEGIN
 END
 $function$
 
+CREATE OR REPLACE FUNCTION public.ledger_guard_roles()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    -- ledger.store.roles says the same; everything else takes the writer.
+    governance_types CONSTANT text[] := '{CorrectionRecorded, LedgerOpened, LegalHoldPlaced, LegalHoldReleased,
+        PriceOverridden, RestoreAccepted, SigningKeyRegistered, SigningKeyRetired, StateCommitted}';
+    auditor_types CONSTANT text[] := '{ExportIssued}';
+    held text[];
+    refused record;
+BEGIN
+    -- A role that is not on this server (a restore without roles) has no members.
+    SELECT array_agg(kind) INTO held FROM public.ledger_roles
+    WHERE pg_has_role(session_user, to_regrole(role), 'MEMBER');
+    SELECT type, kinds[1] AS kind INTO refused
+    FROM (
+        SELECT type, CASE
+            WHEN type = ANY (governance_types) THEN ARRAY['governance']
+            WHEN type = ANY (auditor_types) THEN ARRAY['auditor', 'governance']
+            ELSE ARRAY['writer']
+        END AS kinds
+        FROM (SELECT DISTINCT type FROM new_events) AS appended
+    ) AS needed
+    WHERE NOT kinds && coalesce(held, '{}') ORDER BY type LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION '% may not append %, that takes the % role of this ledger',
+            session_user, refused.type, refused.kind
+            USING ERRCODE = 'LG007',
+            DETAIL = json_build_object('type', refused.type, 'role', session_user, 'needed_kind', refused.kind,
+                'needed_role', (SELECT role FROM public.ledger_roles WHERE kind = refused.kind)),
+            HINT = (SELECT format('GRANT %I TO %I', role, session_user) FROM public.ledger_roles
+                WHERE kind = refused.kind);
+    END IF;
+    RETURN NULL;
+END
+$function$
+
+CREATE OR REPLACE FUNCTION public.ledger_guard_tree()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    first bigint;
+    last bigint;
+BEGIN
+    IF TG_RELID <> 'public.events'::regclass THEN
+        RAISE EXCEPTION 'this guard belongs to events' USING ERRCODE = 'LG004';
+    END IF;
+    SELECT min(sequence), max(sequence) INTO first, last FROM new_events;
+    IF first / 256 < (last + 1) / 256 THEN
+        PERFORM public.ledger_grow_tree(first, last + 1);
+    END IF;
+    RETURN NULL;
+END
+$function$
+
 CREATE OR REPLACE FUNCTION public.ledger_lock_head(OUT origin text, OUT sequence bigint, OUT hash bytea, OUT appended_at timestamp with time zone, OUT writer text, OUT ahead_seconds numeric)
  RETURNS record
  LANGUAGE plpgsql
@@ -227,6 +320,65 @@ BEGIN
 END
 $function$
 
+CREATE OR REPLACE FUNCTION public.ledger_refuse_ddl()
+ RETURNS event_trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET jit TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+DECLARE
+    ledger_owner CONSTANT oid := (SELECT relowner FROM pg_class WHERE oid = to_regclass('public.events'));
+    before CONSTANT text := current_setting('margin_ledger.before_ddl', true);
+    seen text := '';
+BEGIN
+    IF TG_TAG = 'REINDEX' OR TG_EVENT = 'ddl_command_end' AND coalesce(before, '') = '' THEN
+        RETURN;
+    END IF;
+    -- Asked at the start: at the end, the command may have made the current role the owner.
+    IF TG_EVENT = 'ddl_command_start' AND current_user = pg_get_userbyid(ledger_owner) THEN
+        PERFORM set_config('margin_ledger.before_ddl', '', false);
+        RETURN;
+    END IF;
+    WITH owned AS MATERIALIZED (
+        SELECT c.oid, to_jsonb(c) - '{relpages, reltuples, relallvisible, relallfrozen, relfrozenxid,
+            relminmxid, relfilenode, relhasindex, relhasrules, relhastriggers, relhassubclass}'::text[] AS state
+        FROM pg_class AS c WHERE relowner = ledger_owner AND relkind <> 't'
+    ), parts AS (
+        SELECT state FROM owned
+        UNION ALL
+        SELECT jsonb_build_array(attrelid, attnum, attname, atttypid, atttypmod, attcollation, attnotnull,
+            attgenerated, attidentity, attisdropped, attacl::text, pg_get_expr(adbin, adrelid))
+        FROM owned JOIN pg_attribute ON attrelid = owned.oid AND attnum > 0
+            LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+        UNION ALL
+        SELECT to_jsonb(c) FROM owned JOIN pg_constraint AS c ON conrelid = owned.oid
+        UNION ALL
+        SELECT to_jsonb(i) - 'indcheckxmin' FROM owned JOIN pg_index AS i ON indrelid = owned.oid
+        UNION ALL
+        SELECT to_jsonb(t) FROM owned JOIN pg_trigger AS t ON tgrelid = owned.oid WHERE NOT tgisinternal
+        UNION ALL
+        SELECT to_jsonb(r) FROM owned JOIN pg_rewrite AS r ON ev_class = owned.oid
+        UNION ALL
+        SELECT to_jsonb(p) FROM owned JOIN pg_policy AS p ON polrelid = owned.oid
+        UNION ALL
+        SELECT to_jsonb(h) FROM owned JOIN pg_inherits AS h ON owned.oid IN (inhrelid, inhparent)
+        UNION ALL
+        SELECT to_jsonb(p) FROM pg_proc AS p WHERE proname LIKE 'ledger\_%' AND proowner = ledger_owner
+    )
+    SELECT coalesce(md5(string_agg(state::text, E'\n' ORDER BY state::text COLLATE "C")), 'gone') INTO seen FROM parts;
+    IF TG_EVENT = 'ddl_command_start' THEN
+        PERFORM set_config('margin_ledger.before_ddl', seen, false);
+    ELSIF before <> seen THEN
+        RAISE EXCEPTION '% is refused: it changes what belongs to the ledger', TG_TAG USING ERRCODE = 'LG008',
+            HINT = 'only the owner role of the ledger may: SET ROLE to it (SELECT * FROM ledger_roles names it),'
+                ' run the command, RESET ROLE';
+    END IF;
+END
+$function$
+
 CREATE OR REPLACE FUNCTION public.ledger_refuse_direct_change()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -238,6 +390,23 @@ BEGIN
             USING ERRCODE = 'LG004', HINT = 'append events instead';
     END IF;
     RETURN NULL;
+END
+$function$
+
+CREATE OR REPLACE FUNCTION public.ledger_tile_root(hashes bytea)
+ RETURNS bytea
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE STRICT
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET jit TO 'off'
+AS $function$
+BEGIN
+    WHILE octet_length(hashes) > 32 LOOP
+        SELECT string_agg(sha256('\x01'::bytea || substr(hashes, place * 64 + 1, 64)), ''::bytea ORDER BY place)
+        INTO hashes
+        FROM generate_series(0, octet_length(hashes) / 64 - 1) AS place;
+    END LOOP;
+    RETURN hashes;
 END
 $function$
 
@@ -253,9 +422,23 @@ CREATE TRIGGER refuse_direct_change BEFORE INSERT ON public.event_subjects FOR E
 
 CREATE TRIGGER guard_append AFTER INSERT ON public.events REFERENCING NEW TABLE AS new_events FOR EACH STATEMENT EXECUTE FUNCTION ledger_guard_append(); -- enabled: always
 
+CREATE TRIGGER guard_roles AFTER INSERT ON public.events REFERENCING NEW TABLE AS new_events FOR EACH STATEMENT EXECUTE FUNCTION ledger_guard_roles(); -- enabled: always
+
+CREATE TRIGGER guard_tree AFTER INSERT ON public.events REFERENCING NEW TABLE AS new_events FOR EACH STATEMENT EXECUTE FUNCTION ledger_guard_tree(); -- enabled: always
+
 CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON public.events FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change(); -- enabled: always
 
 CREATE TRIGGER refuse_change BEFORE DELETE OR TRUNCATE ON public.ledger_head FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change(); -- enabled: always
 
 CREATE TRIGGER refuse_direct_change BEFORE UPDATE ON public.ledger_head FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_direct_change(); -- enabled: always
+
+CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_roles FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change(); -- enabled: always
+
+CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON public.tree_nodes FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change(); -- enabled: always
+
+CREATE TRIGGER refuse_direct_change BEFORE INSERT ON public.tree_nodes FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_direct_change(); -- enabled: always
+
+CREATE EVENT TRIGGER ledger_refuse_ddl ON ddl_command_end EXECUTE FUNCTION ledger_refuse_ddl(); -- enabled: always
+
+CREATE EVENT TRIGGER ledger_refuse_ddl_start ON ddl_command_start EXECUTE FUNCTION ledger_refuse_ddl(); -- enabled: always
 

@@ -37,6 +37,7 @@ from tests.support.bundles import (
     flip_byte,
     venue_events,
 )
+from tests.support.direct import allow_ddl
 from tests.support.postgres import fresh_database
 
 if TYPE_CHECKING:
@@ -368,6 +369,7 @@ def tamper(ledger: Ledger, statement: str) -> None:
     """Do something to the table as a superuser with every guard off."""
     url = ledger.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(url, autocommit=True) as connection:
+        allow_ddl(connection)
         connection.execute("ALTER TABLE events DISABLE TRIGGER ALL")
         checks = connection.execute(
             "SELECT conname FROM pg_constraint WHERE conrelid = 'events'::regclass AND contype = 'c'"

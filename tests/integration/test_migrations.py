@@ -34,6 +34,12 @@ TRIGGERS = """
     FROM pg_trigger AS t WHERE NOT t.tgisinternal
     ORDER BY t.tgrelid::regclass::text COLLATE "C", t.tgname COLLATE "C"
 """
+EVENT_TRIGGERS = """
+    SELECT format(
+            'CREATE EVENT TRIGGER %s ON %s EXECUTE FUNCTION %s', evtname, evtevent, evtfoid::regprocedure)
+        || '; -- enabled: ' || CASE evtenabled WHEN 'A' THEN 'always' WHEN 'O' THEN 'origin' ELSE 'no' END
+    FROM pg_event_trigger ORDER BY evtname COLLATE "C"
+"""
 COLUMNS = """
     SELECT table_schema, table_name, column_name, collation_name, generation_expression
     FROM information_schema.columns
@@ -85,7 +91,9 @@ def test_guard_functions_and_triggers_are_those_that_were_reviewed(connection: C
     server = f"-- As Postgres {connection.dialect.server_version_info[0]} prints them.\n\n"  # type: ignore[index]
     functions = connection.execute(text(FUNCTIONS)).scalars().all()
     triggers = connection.execute(text(TRIGGERS)).scalars().all()
-    found = server + "".join(f"{definition.strip()}\n\n" for definition in (*functions, *triggers))
+    event_triggers = connection.execute(text(EVENT_TRIGGERS)).scalars().all()
+    definitions = (*functions, *triggers, *event_triggers)
+    found = server + "".join(f"{definition.strip()}\n\n" for definition in definitions)
     if os.environ.get("LEDGER_WRITE_REVIEWED_GUARDS"):
         REVIEWED.write_text(found, encoding="utf-8")
     reviewed = REVIEWED.read_text(encoding="utf-8")

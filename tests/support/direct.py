@@ -6,21 +6,24 @@ import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, LiteralString
+from uuid import UUID, uuid4
 
 import psycopg
 from psycopg import sql
+from sqlalchemy import make_url
 
 from ledger.chain import Sealer, event_bytes_of
+from ledger.doctor.guards import EVENT_TRIGGERS, GUARDS
+from ledger.store.roles import RoleKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ledger.events.envelope import PreparedEvent
 
 WRITER = f"ledger_test_writer_{os.getpid()}"  # roles are shared by all databases of a server
-TABLES = ("events", "event_subjects", "ledger_head")
+TABLES = ("events", "event_subjects", "ledger_head", "ledger_roles", "tree_nodes")
 COLUMNS = ("sequence", "id", "type", "occurred_at", "appended_at", "writer", "canonical")
 
 
@@ -98,15 +101,18 @@ class DirectWriter:
 
 
 @contextmanager
-def direct_writer(url: str, role: str = WRITER) -> Iterator[DirectWriter]:
-    """Give a session of a role that may read and insert, and nothing else; the role is gone afterwards."""
+def direct_writer(
+    url: str, role: str = WRITER, kinds: Iterable[RoleKind] = (RoleKind.WRITER, RoleKind.GOVERNANCE)
+) -> Iterator[DirectWriter]:
+    """Give a session of a login role that has some of the ledger's roles; it is gone afterwards."""
     name = sql.Identifier(role)
     with psycopg.connect(url) as connection:
         known = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone()
         if known is None:
             connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
-        connection.execute(sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {}").format(name))
-        connection.execute(sql.SQL("GRANT INSERT ON events TO {}").format(name))
+        for kind in kinds:
+            given = sql.Identifier(role_name(connection, kind))
+            connection.execute(sql.SQL("GRANT {} TO {}").format(given, name))
         connection.commit()
         connection.execute(sql.SQL("SET SESSION AUTHORIZATION {}").format(name))
         connection.commit()
@@ -120,8 +126,41 @@ def direct_writer(url: str, role: str = WRITER) -> Iterator[DirectWriter]:
                 connection.execute(sql.SQL("DROP ROLE {}").format(name))
 
 
+@contextmanager
+def login(url: str, *kinds: RoleKind, rights: LiteralString = "") -> Iterator[str]:
+    """Give the URL of a login role that has some of the ledger's roles; it is gone afterwards."""
+    role = f"ledger_test_login_{uuid4().hex[:12]}"
+    name = sql.Identifier(role)
+    with psycopg.connect(url) as connection:
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'login' {}").format(name, sql.SQL(rights)))
+        for kind in kinds:
+            given = sql.Identifier(role_name(connection, kind))
+            connection.execute(sql.SQL("GRANT {} TO {}").format(given, name))
+    try:
+        yield make_url(url).set(username=role, password="login").render_as_string(hide_password=False)
+    finally:
+        with psycopg.connect(url) as connection:
+            connection.execute(sql.SQL("DROP OWNED BY {}").format(name))
+            connection.execute(sql.SQL("DROP ROLE {}").format(name))
+
+
+def role_name(connection: psycopg.Connection[Any], kind: RoleKind) -> str:
+    """Return the name of one of the ledger's roles."""
+    found = connection.execute("SELECT role FROM ledger_roles WHERE kind = %s", [kind.value]).fetchone()
+    assert found is not None
+    return str(found[0])
+
+
+def allow_ddl(connection: psycopg.Connection[Any], *, allowed: bool = True) -> None:
+    """Take away what refuses DDL on the ledger's tables, as a superuser may, or put it back."""
+    for trigger in EVENT_TRIGGERS:
+        state = sql.SQL("DISABLE" if allowed else "ENABLE ALWAYS")
+        connection.execute(sql.SQL("ALTER EVENT TRIGGER {} {}").format(sql.Identifier(trigger), state))
+
+
 def disarm(connection: psycopg.Connection[Any]) -> None:
     """Take all triggers and unique constraints away, as a superuser may."""
+    allow_ddl(connection)
     for table in TABLES:
         connection.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER ALL").format(sql.Identifier(table)))
     connection.execute("ALTER TABLE events DROP CONSTRAINT IF EXISTS events_pkey")
@@ -141,21 +180,16 @@ def unguarded(url: str) -> Iterator[psycopg.Connection[Any]]:
 def without_triggers(url: str) -> Iterator[psycopg.Connection[Any]]:
     """Give a superuser's session without triggers, which are back afterwards."""
     with psycopg.connect(url) as connection:
+        allow_ddl(connection)
         for table in TABLES:
             connection.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER ALL").format(sql.Identifier(table)))
         yield connection
         for table in TABLES:
             connection.execute(sql.SQL("ALTER TABLE {} ENABLE TRIGGER ALL").format(sql.Identifier(table)))
-        for table, trigger in (
-            ("events", "guard_append"),
-            ("events", "refuse_change"),
-            ("event_subjects", "refuse_change"),
-            ("event_subjects", "refuse_direct_change"),
-            ("ledger_head", "refuse_change"),
-            ("ledger_head", "refuse_direct_change"),
-        ):
+        for table, trigger in GUARDS:
             connection.execute(
                 sql.SQL("ALTER TABLE {} ENABLE ALWAYS TRIGGER {}").format(
                     sql.Identifier(table), sql.Identifier(trigger)
                 )
             )
+        allow_ddl(connection, allowed=False)

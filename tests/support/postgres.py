@@ -16,6 +16,7 @@ from psycopg import sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
 
 _SYSTEM_FOLDER_PREFIX = "margin-ledger-tests-"
 
@@ -34,22 +35,47 @@ def running_server(home: Path) -> Iterator[str]:
 
 
 @contextmanager
-def fresh_database(server_url: str, *, like: str | None = None) -> Iterator[str]:
+def fresh_database(
+    server_url: str, *, like: str | None = None, keep_roles_of: str | None = None
+) -> Iterator[str]:
     """Give the URL of a new database on a server and drop it at the end, whoever is connected.
 
-    It is empty, or a copy of the database with the URL ``like``, to which nobody may be connected.
+    It is empty, or a copy of the database with the URL ``like``, to which nobody may be connected. The
+    ledger's roles go with it, other than those that it shares with what it is a copy of, or with the
+    database ``keep_roles_of``.
     """
     name = f"ledger_test_{uuid.uuid4().hex}"
+    url = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
     with psycopg.connect(server_url, autocommit=True) as connection:
         template = "template0" if like is None else urlsplit(like).path.removeprefix("/")
         connection.execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
         )
+    shared = set() if like is None else ledger_roles(url)
+    if keep_roles_of is not None:
+        shared |= ledger_roles(keep_roles_of)
     try:
-        yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
+        yield url
     finally:
-        with psycopg.connect(server_url, autocommit=True) as connection:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        drop_database(server_url, url, keep=shared)
+
+
+def ledger_roles(url: str) -> set[str]:
+    """Return the names of the roles of a database's ledger, of which there may be none."""
+    with psycopg.connect(url) as connection:
+        if connection.execute("SELECT to_regclass('public.ledger_roles')").fetchone() == (None,):
+            return set()
+        return {name for (name,) in connection.execute("SELECT role FROM public.ledger_roles").fetchall()}
+
+
+def drop_database(server_url: str, url: str, *, keep: AbstractSet[str] = frozenset()) -> None:
+    """Drop a database and the roles of its ledger."""
+    roles = ledger_roles(url) - keep
+    name = urlsplit(url).path.removeprefix("/")
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        for role in sorted(roles):
+            connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))
 
 
 def make_system_folder() -> Path | None:

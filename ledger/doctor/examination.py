@@ -6,26 +6,28 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ledger.clock import Clock, SystemClock, format_time
+from ledger.doctor.guards import (
+    FUNCTIONS,
+    FoundGuards,
+    event_triggers_exist,
+    examine_event_triggers,
+    examine_functions,
+    examine_triggers,
+)
+from ledger.doctor.mending import Mending
+from ledger.doctor.roles import examine_roles
 from ledger.errors import LedgerError
 from ledger.store.database import displayed_url, make_engine, translated_errors
 from ledger.store.migrate import current_revision, newest_revision
+from ledger.store.roles import RoleKind, role_names
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ledger.settings import Settings
 
-GUARDED_TABLES = ("events", "event_subjects", "ledger_head")
 LARGEST_SKEW_SECONDS = 1
 _DURABLE_SETTINGS = ("fsync", "full_page_writes", "synchronous_commit")
-_GUARDS = {
-    ("events", "guard_append"),
-    ("events", "refuse_change"),
-    ("event_subjects", "refuse_change"),
-    ("event_subjects", "refuse_direct_change"),
-    ("ledger_head", "refuse_change"),
-    ("ledger_head", "refuse_direct_change"),
-}
 
 
 @dataclass(slots=True)
@@ -37,6 +39,10 @@ class Examination:
         database_url: without its password.
         clock_skew_seconds: database clock minus this machine's, as decimal text.
         data_directory: of the embedded server.
+        guards: name → state, ``always`` where it is in force.
+        roles: kind → name of the role, what it is for, and the members that can log in.
+        superusers: those that can log in.
+        attackers: kind of role → what somebody with it could do, and what finds it.
         problems: each with what to do about it.
     """
 
@@ -57,6 +63,9 @@ class Examination:
     data_bytes: int | None = None
     settings: dict[str, str] = field(default_factory=dict)
     guards: dict[str, str] = field(default_factory=dict)
+    roles: dict[str, dict[str, Any]] = field(default_factory=dict)
+    superusers: list[str] = field(default_factory=list)
+    attackers: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -129,20 +138,25 @@ def _tables(found: Examination, connection: Connection) -> None:
             f"the tables are of revision {found.schema_revision}, this program needs "
             f"{found.schema_revision_wanted} (next: ledger init --upgrade)"
         )
-    rows = connection.exec_driver_sql(
-        "SELECT tgrelid::regclass::text, tgname::text, tgenabled::text FROM pg_trigger "
-        "WHERE NOT tgisinternal AND tgrelid::regclass::text = ANY(%s)",
-        (list(GUARDED_TABLES),),
-    ).all()
-    state = {(table, name): enabled for table, name, enabled in rows}
-    for table, name in sorted(_GUARDS):
-        enabled = state.get((table, name), "missing")
-        found.guards[f"{table}.{name}"] = {"A": "always"}.get(enabled, enabled)
-        if enabled != "A":
-            found.problems.append(
-                f"the guard {name} of {table} is not in force (next: ledger verify, then ALTER TABLE {table} "
-                f"ENABLE ALWAYS TRIGGER {name})"
-            )
+    owner = role_names(connection).get(RoleKind.OWNER) if _has_roles(connection) else None
+    mending = None if owner is None else Mending(owner, event_triggers_exist(connection))
+    _take(found, examine_triggers(connection, mending))
+    if mending is None:
+        return
+    _take(found, examine_event_triggers(connection))
+    found.problems += examine_functions(connection, mending)
+    who = examine_roles(connection, mending, tuple(FUNCTIONS))
+    found.roles, found.superusers, found.attackers = who.roles, who.superusers, who.attackers
+    found.problems += who.problems
+
+
+def _has_roles(connection: Connection) -> bool:
+    return bool(connection.exec_driver_sql("SELECT to_regclass('public.ledger_roles') IS NOT NULL").scalar())
+
+
+def _take(found: Examination, guards: FoundGuards) -> None:
+    found.guards |= guards.states
+    found.problems += guards.problems
 
 
 def _ledger(found: Examination, url: str) -> None:

@@ -1,0 +1,178 @@
+"""Whether the guards are in force: triggers, event triggers, and the functions that they run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from ledger.store.migrate import migrations_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Connection
+
+    from ledger.doctor.mending import Mending
+
+GUARDS = (
+    ("event_subjects", "refuse_change"),
+    ("event_subjects", "refuse_direct_change"),
+    ("events", "guard_append"),
+    ("events", "guard_roles"),
+    ("events", "guard_tree"),
+    ("events", "refuse_change"),
+    ("ledger_head", "refuse_change"),
+    ("ledger_head", "refuse_direct_change"),
+    ("ledger_roles", "refuse_change"),
+    ("tree_nodes", "refuse_change"),
+    ("tree_nodes", "refuse_direct_change"),
+)
+"""Table and trigger."""
+
+EVENT_TRIGGERS = ("ledger_refuse_ddl", "ledger_refuse_ddl_start")
+
+_WITH_TABLES = "search_path=pg_catalog, public, pg_temp"
+_WITHOUT_TABLES = "search_path=pg_catalog, pg_temp"
+FUNCTIONS: Mapping[str, tuple[bool, str | None]] = MappingProxyType(
+    {
+        "ledger_are_canonical_keys": (False, None),
+        "ledger_guard_append": (True, _WITH_TABLES),
+        "ledger_grow_tree": (False, _WITH_TABLES),
+        "ledger_guard_roles": (True, _WITH_TABLES),
+        "ledger_guard_tree": (True, _WITH_TABLES),
+        "ledger_lock_head": (True, _WITH_TABLES),
+        "ledger_refuse_change": (False, _WITHOUT_TABLES),
+        "ledger_refuse_direct_change": (False, _WITHOUT_TABLES),
+        "ledger_tile_root": (False, _WITHOUT_TABLES),
+        "ledger_time_text": (False, None),
+    }
+)
+"""Function of the owner role → whether it runs with the owner's rights, and its fixed search_path.
+
+Those without one have a body that was bound to its functions when it was made.
+"""
+
+_TRIGGERS = """
+    SELECT c.relname, t.tgname, t.tgenabled FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid
+    WHERE NOT t.tgisinternal AND c.relnamespace = 'public'::regnamespace
+"""
+_EVENT_TRIGGERS = """
+    SELECT e.evtname, e.evtenabled, r.rolsuper, pg_get_userbyid(e.evtowner), p.prosrc
+    FROM pg_event_trigger AS e JOIN pg_proc AS p ON p.oid = e.evtfoid JOIN pg_roles AS r ON r.oid = p.proowner
+    WHERE p.proname = 'ledger_refuse_ddl' AND p.pronamespace = 'public'::regnamespace
+"""
+_FUNCTIONS = """
+    SELECT p.proname, p.oid::regprocedure::text, pg_get_userbyid(p.proowner), p.prosrc, p.prosecdef,
+        (SELECT max(option) FROM unnest(p.proconfig) AS option WHERE option LIKE 'search_path=%%')
+    FROM pg_proc AS p WHERE p.pronamespace = 'public'::regnamespace AND p.proname = ANY(%s)
+"""
+_STATES = {"A": "always", "O": "not in replicas", "R": "in replicas only", "D": "off"}
+
+
+@dataclass(slots=True)
+class FoundGuards:
+    """In what state each guard is, by name, and what is amiss."""
+
+    states: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def event_triggers_exist(connection: Connection) -> bool:
+    """Return whether DDL on the ledger is looked at."""
+    return bool(connection.exec_driver_sql(_EVENT_TRIGGERS).all())
+
+
+def examine_triggers(connection: Connection, mending: Mending | None) -> FoundGuards:
+    """Look at the triggers of the tables; without ``mending`` there are no roles yet."""
+    found = FoundGuards()
+    states = {(table, name): enabled for table, name, enabled in connection.exec_driver_sql(_TRIGGERS)}
+    for table, name in GUARDS:
+        state = _STATES.get(states.get((table, name), ""), "missing")
+        if mending is None and state == "missing":
+            continue  # of a later revision, which is said elsewhere
+        found.states[f"{table}.{name}"] = state
+        if state != "always":
+            enable = f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}"
+            found.problems.append(
+                f"the guard {name} of {table} is not in force (next: ledger verify, then "
+                f"{enable if mending is None else mending.as_owner(enable)})"
+            )
+    return found
+
+
+def examine_event_triggers(connection: Connection) -> FoundGuards:
+    """Look at what refuses DDL on the ledger."""
+    found = FoundGuards()
+    rows = {name: row for name, *row in connection.exec_driver_sql(_EVENT_TRIGGERS)}
+    script = migrations_folder() / "sql" / "0003_refuse_ddl.sql"
+    shipped = script.read_text(encoding="utf-8")
+    for name in EVENT_TRIGGERS:
+        enabled, function_of_superuser, owner, body = rows.get(name, ("", True, "", ""))
+        state = _STATES.get(enabled, "missing")
+        found.states[name] = state
+        if state == "missing":
+            found.problems.append(
+                f"the event trigger {name} is missing: DDL on the ledger is not refused (next: a superuser "
+                f"runs psql --dbname=DATABASE --single-transaction --file={script})"
+            )
+        elif state != "always":
+            found.problems.append(
+                f"the event trigger {name} is not in force (next: ledger verify, then "
+                f"ALTER EVENT TRIGGER {name} ENABLE ALWAYS)"
+            )
+        if body not in shipped:
+            found.problems.append(
+                f"the function of the event trigger {name} is not the one of this program's migrations "
+                "(next: ledger verify, then a superuser runs psql --dbname=DATABASE --single-transaction "
+                f"--file={script})"
+            )
+        if not function_of_superuser:
+            found.problems.append(
+                f"the function of the event trigger {name} belongs to no superuser, so its owner can become "
+                f'one (next: ALTER FUNCTION public.ledger_refuse_ddl() OWNER TO "{owner}")'
+            )
+    return found
+
+
+def examine_functions(connection: Connection, mending: Mending) -> list[str]:
+    """Return what is amiss with the functions: owner, search_path, rights, body."""
+    problems: list[str] = []
+    rows = connection.exec_driver_sql(_FUNCTIONS, (list(FUNCTIONS),)).all()
+    problems += [
+        f"the function {name} is missing (next: restore a backup, then ledger verify)"
+        for name in FUNCTIONS.keys() - {row[0] for row in rows}
+    ]
+    shipped = _shipped_sql()
+    for name, signature, owner, body, with_owner_rights, search_path in rows:
+        wanted_rights, wanted_path = FUNCTIONS[name]
+        if owner != mending.owner:
+            problems.append(
+                f"the function {name} belongs to {owner} (next: "
+                f"{mending.as_superuser(f'ALTER FUNCTION public.{signature} OWNER TO {mending.owner}')})"
+            )
+        if search_path != wanted_path:
+            change = (
+                "RESET search_path" if wanted_path is None else f"SET {wanted_path.replace('=', ' = ', 1)}"
+            )
+            problems.append(
+                f"the function {name} has {search_path or 'no fixed search_path'} (next: "
+                f"{mending.as_owner(f'ALTER FUNCTION public.{signature} {change}')})"
+            )
+        if with_owner_rights != wanted_rights:
+            change = f"SECURITY {'DEFINER' if wanted_rights else 'INVOKER'}"
+            problems.append(
+                f"the function {name} runs with its {'owner' if with_owner_rights else 'caller'}'s rights "
+                f"(next: {mending.as_owner(f'ALTER FUNCTION public.{signature} {change}')})"
+            )
+        if body not in shipped:
+            problems.append(
+                f"the function {name} is not the one of this program's migrations (next: ledger verify, then "
+                f"define it again as {migrations_folder() / 'sql'} does)"
+            )
+    return problems
+
+
+def _shipped_sql() -> str:
+    scripts = sorted((migrations_folder() / "sql").glob("*.sql"))
+    return "\n".join(script.read_text(encoding="utf-8") for script in scripts)

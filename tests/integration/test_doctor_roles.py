@@ -1,0 +1,226 @@
+"""Doctor finds what differs from what it should be, and the SQL that it gives puts it right."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from ledger.doctor import Examination, examine
+from ledger.doctor.guards import EVENT_TRIGGERS, GUARDS
+from ledger.settings import Settings
+from ledger.store.ledger import Ledger
+from ledger.store.roles import RoleKind
+from ledger.store.schema import metadata
+from tests.support.direct import allow_ddl, login, role_name
+from tests.support.postgres import fresh_database
+from tests.support.processes import run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def url(database_url: str) -> str:
+    """A ledger with roles of its own: what is done to them here must not reach another test."""
+    Ledger.initialise(database_url, origin="venue.example/perpetuals").close()
+    return database_url
+
+
+@pytest.fixture(scope="module")
+def untouched(database_server_url: str) -> Iterator[str]:
+    with fresh_database(database_server_url) as fresh:
+        Ledger.initialise(fresh, origin="venue.example/perpetuals").close()
+        yield fresh
+
+
+def examined(url: str) -> Examination:
+    return examine(Settings(Path("unused"), url, "a test"))
+
+
+def problems(url: str) -> list[str]:
+    return [problem for problem in examined(url).problems if "fsync" not in problem]
+
+
+def spoil(url: str, statement: str) -> None:
+    """Run statements as a superuser whom nothing stops; {owner} and the like are names of roles."""
+    with psycopg.connect(url) as connection:
+        names = {one.value: role_name(connection, one) for one in RoleKind}
+        allow_ddl(connection)
+        connection.execute(statement.format(**names).encode())
+        allow_ddl(connection, allowed=False)
+
+
+def advice(problem: str) -> str:
+    """The SQL in a problem."""
+    found = re.fullmatch(r".* \(next: (?:ledger verify, then )?(.*)\)", problem)
+    assert found is not None, problem
+    return found[1].removesuffix(", ledger doctor")
+
+
+DEVIATIONS = [
+    ("GRANT UPDATE ON events TO {writer}", "{writer} has UPDATE on events, which is too much"),
+    ("GRANT INSERT ON events TO {reader}", "{reader} has INSERT on events, which is too much"),
+    ("GRANT INSERT ON event_subjects TO {governance}", "{governance} has INSERT on event_subjects"),
+    ("GRANT UPDATE ON ledger_head TO {auditor}", "{auditor} has UPDATE on ledger_head"),
+    ("GRANT DELETE ON alembic_version TO {writer}", "{writer} has DELETE on alembic_version"),
+    ("GRANT UPDATE (role) ON ledger_roles TO {writer}", "{writer} has UPDATE (role) on ledger_roles"),
+    ("GRANT SELECT ON events TO PUBLIC", "PUBLIC has SELECT on events, which is too much"),
+    ("GRANT SELECT ON ledger_head TO pg_monitor", "pg_monitor has SELECT on ledger_head"),
+    ("GRANT SELECT ON events TO {reader} WITH GRANT OPTION", "{reader} may give SELECT on events away"),
+    ("GRANT EXECUTE ON FUNCTION ledger_lock_head TO PUBLIC", "PUBLIC has EXECUTE on ledger_lock_head()"),
+    ("GRANT EXECUTE ON FUNCTION ledger_lock_head TO {reader}", "{reader} has EXECUTE on ledger_lock_head()"),
+    ("REVOKE SELECT ON events FROM {reader}", "{reader} has no SELECT on events"),
+    ("REVOKE INSERT ON events FROM {writer}", "{writer} has no INSERT on events"),
+    ("REVOKE SELECT ON alembic_version FROM {auditor}", "{auditor} has no SELECT on alembic_version"),
+    ("REVOKE ALL ON events FROM {owner}", "{owner} has no TRUNCATE on events"),
+    (
+        "REVOKE EXECUTE ON FUNCTION ledger_lock_head FROM {governance}",
+        "{governance} has no EXECUTE on ledger_lock_head()",
+    ),
+    ("REVOKE USAGE ON SCHEMA read_models FROM {reader}", "{reader} cannot read all of read_models "),
+    (
+        "REVOKE SELECT ON read_models_shadow.balances FROM {auditor}",
+        "{auditor} cannot read all of read_models_shadow",
+    ),
+    ("GRANT CREATE ON SCHEMA public TO PUBLIC", "everyone may make things in the schema public"),
+    ("ALTER TABLE events OWNER TO CURRENT_USER", "the table events belongs to "),
+    ("ALTER TABLE ledger_roles OWNER TO CURRENT_USER", "the table ledger_roles belongs to "),
+    ("ALTER FUNCTION ledger_lock_head OWNER TO CURRENT_USER", "the function ledger_lock_head belongs to "),
+    ("ALTER FUNCTION ledger_guard_append RESET search_path", "ledger_guard_append has no fixed search_path"),
+    (
+        "ALTER FUNCTION ledger_guard_roles SET search_path = public",
+        "ledger_guard_roles has search_path=public",
+    ),
+    (
+        "ALTER FUNCTION ledger_guard_append SECURITY INVOKER",
+        "ledger_guard_append runs with its caller's",
+    ),
+    (
+        "ALTER FUNCTION ledger_refuse_change SECURITY DEFINER",
+        "ledger_refuse_change runs with its owner's",
+    ),
+    ("ALTER TABLE events DISABLE TRIGGER guard_roles", "the guard guard_roles of events is not in force"),
+    ("ALTER TABLE events ENABLE TRIGGER guard_append", "the guard guard_append of events is not in force"),
+    ("ALTER ROLE {writer} LOGIN", "the role {writer} has LOGIN"),
+    ("ALTER ROLE {governance} SUPERUSER", "the role {governance} has SUPERUSER"),
+    ("GRANT {governance} TO {writer}", "the role {writer} is in {governance}"),
+    ("GRANT {owner} TO {reader}", "the role {reader} is in {owner}"),
+]
+
+
+def test_nothing_is_amiss_with_a_new_ledger(untouched: str) -> None:
+    assert problems(untouched) == []
+
+
+@pytest.mark.parametrize(("statement", "said"), DEVIATIONS)
+def test_a_deviation_is_named_and_the_sql_beside_it_mends_it(url: str, statement: str, said: str) -> None:
+    spoil(url, statement)
+    with psycopg.connect(url) as connection:
+        expected = said.format(**{one.value: role_name(connection, one) for one in RoleKind})
+    found = problems(url)
+    assert any(expected in problem for problem in found), found
+    with psycopg.connect(url) as connection:
+        for problem in found:
+            connection.execute(advice(problem).encode())
+    assert problems(url) == []
+
+
+@pytest.mark.parametrize("trigger", EVENT_TRIGGERS)
+def test_an_event_trigger_that_is_off_or_gone_is_named(url: str, trigger: str) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute(f"ALTER EVENT TRIGGER {trigger} DISABLE".encode())
+    (problem,) = problems(url)
+    assert f"the event trigger {trigger} is not in force" in problem
+    assert examined(url).guards[trigger] == "off"
+    with psycopg.connect(url) as connection:
+        connection.execute(advice(problem).encode())
+    assert problems(url) == []
+    with psycopg.connect(url) as connection:
+        connection.execute(f"DROP EVENT TRIGGER {trigger}".encode())
+    (problem,) = problems(url)
+    script = Path(problem.rpartition("--file=")[2].removesuffix(")"))
+    with psycopg.connect(url) as connection:
+        connection.execute(script.read_bytes())
+    assert problems(url) == []
+
+
+def test_an_event_trigger_whose_function_others_can_replace_is_named(url: str) -> None:
+    spoil(url, "ALTER FUNCTION ledger_refuse_ddl OWNER TO {owner}")
+    found = problems(url)
+    assert any("belongs to no superuser" in problem for problem in found)
+    with psycopg.connect(url) as connection:
+        allow_ddl(connection)
+        for problem in found:
+            connection.execute(advice(problem).encode())
+        allow_ddl(connection, allowed=False)
+    assert problems(url) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE OR REPLACE FUNCTION ledger_refuse_change() RETURNS trigger LANGUAGE plpgsql"
+        " SET search_path = pg_catalog, pg_temp AS 'BEGIN RETURN NULL; END'",
+        "CREATE OR REPLACE FUNCTION ledger_refuse_ddl() RETURNS event_trigger LANGUAGE plpgsql"
+        " AS 'BEGIN END'",
+    ],
+)
+def test_a_guard_with_another_body_is_named(url: str, statement: str) -> None:
+    spoil(url, statement)
+    assert any("is not the one of this program's migrations" in problem for problem in problems(url))
+
+
+def test_a_role_that_is_gone_is_named(url: str) -> None:
+    spoil(url, "DROP OWNED BY {auditor}; DROP ROLE {auditor}")
+    found = problems(url)
+    assert any("is not on this server" in problem and "CREATE ROLE" in problem for problem in found)
+
+
+def test_members_that_can_log_in_and_superusers_are_listed(url: str) -> None:
+    with login(url, RoleKind.WRITER) as team, login(url) as person:
+        users = [psycopg.conninfo.conninfo_to_dict(one)["user"] for one in (team, person)]
+        with psycopg.connect(url) as connection:
+            connection.execute(
+                sql.SQL("GRANT {} TO {}").format(*(sql.Identifier(str(user)) for user in users))
+            )
+            me = connection.info.user
+        found = examined(url)
+    assert found.roles["writer"]["members"] == sorted(map(str, users))
+    assert found.roles["governance"]["members"] == []
+    assert me in found.superusers
+    assert me not in found.roles["owner"]["members"]
+
+
+@pytest.mark.parametrize("kind", [*RoleKind])
+def test_doctor_works_for_every_role(untouched: str, kind: RoleKind) -> None:
+    with login(untouched, kind) as mine:
+        assert problems(mine) == []
+
+
+def test_doctor_says_for_each_role_what_an_attacker_could_do_and_what_finds_it(untouched: str) -> None:
+    document = run("doctor", "--json", url=untouched).document
+    assert document["attackers"].keys() == {*(kind.value for kind in RoleKind), "superuser"}
+    text = run("doctor", url=untouched).out
+    for kind, said in document["attackers"].items():
+        assert said in text
+        assert document["roles"].get(kind, {"role": "superuser"})["role"] in text
+
+
+def test_doctor_looks_at_every_guard_there_is(untouched: str) -> None:
+    with psycopg.connect(untouched) as connection:
+        triggers = connection.execute(
+            "SELECT relname, tgname FROM pg_trigger JOIN pg_class AS c ON c.oid = tgrelid"
+            " WHERE NOT tgisinternal"
+        ).fetchall()
+        tables = connection.execute(
+            "SELECT relname FROM pg_class WHERE relkind = 'r' AND pg_get_userbyid(relowner) = %s",
+            [role_name(connection, RoleKind.OWNER)],
+        ).fetchall()
+    assert set(triggers) == set(GUARDS)
+    assert {name for (name,) in tables} == {*metadata.tables, "alembic_version"}
+    assert set(examined(untouched).guards.values()) == {"always"}
