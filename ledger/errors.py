@@ -213,6 +213,48 @@ class EvidenceRefusedError(IntegrityError):
         self.place = place
 
 
+class WitnessStateError(IntegrityError):
+    """What a witness keeps of a log cannot be relied on, so it must not cosign.
+
+    Attributes:
+        file: the file that is wrong.
+        problem: what is wrong with it.
+    """
+
+    def __init__(self, file: str, problem: str) -> None:
+        super().__init__(
+            f"{file}: {problem}; this witness must not cosign",
+            next_step="put back a copy that is not older than the last cosignature; without one, begin a "
+            "new witness with a new name: ledger witness init",
+        )
+        self.file = file
+        self.problem = problem
+
+
+class WitnessRefusedError(LedgerError):
+    """A witness did not cosign, for a reason that says nothing against the log's history.
+
+    Attributes:
+        url: where the witness was asked.
+        status: of its HTTP response.
+        reason: what it said.
+    """
+
+    exit_code = ExitCode.ENVIRONMENT
+
+    def __init__(self, url: str, status: int, reason: str, *, next_step: str | None = None) -> None:
+        super().__init__(f"the witness at {url} refused with status {status}: {reason}", next_step=next_step)
+        self.url = url
+        self.status = status
+        self.reason = reason
+
+
+class WitnessDisagreesError(WitnessRefusedError):
+    """A witness has cosigned a history of the log that the checkpoint does not grow from."""
+
+    exit_code = ExitCode.INTEGRITY_BROKEN
+
+
 class LedgerBehindError(IntegrityError):
     """The ledger is not what a checkpoint kept outside the database says: cut off, restored, or rewritten.
 
