@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # Line breaks and terminal sequences.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -326,6 +329,29 @@ class TimestampNotGrantedError(TimestampAuthorityError):
         self.status = status
         self.failures = failures
         self.texts = texts
+
+
+class WitnessesMissingError(EnvironmentFaultError):
+    """Too few witnesses cosigned a checkpoint.
+
+    Attributes:
+        required: how many were asked for.
+        cosigned: the names of those that did.
+        problems: what kept the others.
+    """
+
+    def __init__(
+        self, required: int, cosigned: tuple[str, ...], place: str, problems: Sequence[LedgerError]
+    ) -> None:
+        said = "".join(f"; {problem.message}" for problem in problems)
+        super().__init__(
+            f"{len(cosigned)} of {required} witnesses cosigned the checkpoint "
+            f"({', '.join(cosigned) or 'none'}){said}; it is kept in {place}, and nothing was published",
+            next_step="ledger checkpoint again, when they can be reached",
+        )
+        self.required = required
+        self.cosigned = cosigned
+        self.problems = tuple(problems)
 
 
 class DatabaseUnavailableError(EnvironmentFaultError):

@@ -94,7 +94,7 @@ class WitnessFolder:
 
     def public_keys(self) -> tuple[VerifierKey, ...]:
         """Return the keys to publish, Ed25519 before ML-DSA-44."""
-        return tuple(key.verifier for key in self.keyring.keys(Purpose.WITNESS, self.name, "current"))
+        return tuple(key.verifier for key in self.keyring.find(Purpose.WITNESS, self.name, "current"))
 
     def signing_keys(self, passphrase: Callable[[], bytes]) -> tuple[SigningKey, ...]:
         """Return the keys to cosign with.
@@ -158,7 +158,7 @@ class WitnessFolder:
         Raises:
             InvalidInputError: the keys are not a log's or have several names, or the log is the witness.
         """
-        own = tuple(key.verifier for key in self.keyring.keys(Purpose.WITNESS, self.name))
+        own = tuple(key.verifier for key in self.keyring.find(Purpose.WITNESS, self.name))
         # Refuses a log with the name or a key of this witness: nobody is a witness of themselves.
         policy = TrustPolicy.of(tuple(keys), origin=origin, witness_keys=own)
         if not policy.origin.isprintable() or not 1 <= len(policy.origin.encode()) <= LONGEST_NAME_BYTES:
@@ -196,7 +196,7 @@ class WitnessFolder:
             checkpoint = Checkpoint.parse(note.text)
         except InvalidInputError as error:
             raise WitnessStateError(str(file), error.problem) from None
-        own = [key.verifier for key in self.keyring.keys(Purpose.WITNESS, self.name)]
+        own = [key.verifier for key in self.keyring.find(Purpose.WITNESS, self.name)]
         times = [
             verified.signed_at
             for signature in note.signatures

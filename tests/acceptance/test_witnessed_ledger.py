@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from ledger.proof import ConsistencyProof
 from ledger.trust import read_checkpoint
 from ledger.witness.client import request_cosignatures
 from tests.support.examples import draft_json
+from tests.support.postgres import fresh_database
 from tests.support.processes import Outcome, command_line, environment, run
 
 if TYPE_CHECKING:
@@ -96,3 +98,69 @@ def test_over_http_the_venue_brings_its_proofs_along(venue: str, tmp_path: Path)
         assert serving.wait(timeout=60) == 0
     [log] = work(tmp_path, venue, "witness", "list", "w", "--json").document["logs"]
     assert (log["origin"], log["size"]) == (ORIGIN, size)
+
+
+def listening(folder: Path) -> tuple[subprocess.Popen[str], str]:
+    """Start a witness; return its process and where it answers."""
+    process = subprocess.Popen(
+        command_line("witness", "serve", "w", "--listen", "127.0.0.1:0", "--json"),
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    return process, json.loads(process.stdout.readline())["url"]
+
+
+def test_the_venue_asks_its_witnesses_with_each_checkpoint(venue: str, tmp_path: Path) -> None:
+    listed = work(tmp_path, venue, "witness", "list", "w", "--json").document
+    (tmp_path / "witness.vkey").write_text("\n".join(listed["public_keys"]))
+    ask = ("--witness-key", "witness.vkey", "--require-witnesses", "1", "--tiles", "tiles", "--json")
+    process, url = listening(tmp_path)
+    try:
+        for _ in range(2):
+            grow(tmp_path, venue)
+            made = work(tmp_path, venue, "checkpoint", "--witness", url, *ask).document
+            assert made["cosigned_by"] == ["regulator.example/w1"]
+        again = work(tmp_path, venue, "checkpoint", "--witness", url, *ask).document
+        assert again["note"] == made["note"]  # nobody was asked again
+    finally:
+        process.terminate()
+        assert process.wait(timeout=30) == 0
+    trust = ("--trusted-key", "venue.vkey", "--witness-key", "witness.vkey", "--require-witnesses", "1")
+    verified = work(tmp_path, venue, "verify", "--tiles", "tiles", *trust, "--json").document
+    assert verified["witnesses"] == ["regulator.example/w1"]
+    published = (tmp_path / "tiles" / "checkpoint").read_bytes()
+
+    grow(tmp_path, venue)
+    alone = work(tmp_path, venue, "checkpoint", "--witness", url, *ask, code=4)
+    assert "0 of 1 witnesses cosigned" in alone.document["message"]
+    assert "cannot be reached" in alone.document["message"]
+    assert (tmp_path / "tiles" / "checkpoint").read_bytes() == published
+    kept = work(tmp_path, venue, "checkpoint", "--witness", url, "--witness-key", "witness.vkey", "--json")
+    assert kept.document["fresh"] is False
+    assert "cannot be reached" in kept.document["warnings"][0]
+
+
+def test_a_witness_that_saw_another_history_ends_the_checkpoint(
+    venue: str, database_server_url: str, tmp_path: Path
+) -> None:
+    listed = work(tmp_path, venue, "witness", "list", "w", "--json").document
+    (tmp_path / "witness.vkey").write_text("\n".join(listed["public_keys"]))
+    grow(tmp_path, venue)
+    process, url = listening(tmp_path)
+    ask = ("--witness", url, "--witness-key", "witness.vkey", "--json")
+    try:
+        with fresh_database(database_server_url, like=venue) as other:
+            grow(tmp_path, venue)
+            work(tmp_path, venue, "checkpoint", *ask)
+            shutil.rmtree(tmp_path / ".ledger" / "checkpoints")  # so that nothing here remembers
+            (tmp_path / "drafts").write_text(5 * (json.dumps(draft_json("DepositRecorded")) + "\n"))
+            work(tmp_path, other, "append", "drafts")
+            refused = work(tmp_path, other, "checkpoint", *ask, code=3)
+            assert refused.document["error"] == "WitnessDisagreesError"
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
