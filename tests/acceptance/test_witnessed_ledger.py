@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,7 @@ from tests.support.postgres import fresh_database
 from tests.support.processes import Outcome, command_line, environment, run
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 ORIGIN = "venue.example/perpetuals"
@@ -100,35 +102,36 @@ def test_over_http_the_venue_brings_its_proofs_along(venue: str, tmp_path: Path)
     assert (log["origin"], log["size"]) == (ORIGIN, size)
 
 
-def listening(folder: Path) -> tuple[subprocess.Popen[str], str]:
-    """Start a witness; return its process and where it answers."""
-    process = subprocess.Popen(
+@contextmanager
+def listening(folder: Path) -> Iterator[str]:
+    """Run a witness for a block, and give its address."""
+    with subprocess.Popen(
         command_line("witness", "serve", "w", "--listen", "127.0.0.1:0", "--json"),
         cwd=folder,
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-    )
-    assert process.stdout is not None
-    return process, json.loads(process.stdout.readline())["url"]
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield json.loads(process.stdout.readline())["url"]
+        finally:
+            process.terminate()
+        assert process.wait(timeout=30) == 0
 
 
 def test_the_venue_asks_its_witnesses_with_each_checkpoint(venue: str, tmp_path: Path) -> None:
     listed = work(tmp_path, venue, "witness", "list", "w", "--json").document
     (tmp_path / "witness.vkey").write_text("\n".join(listed["public_keys"]))
     ask = ("--witness-key", "witness.vkey", "--require-witnesses", "1", "--tiles", "tiles", "--json")
-    process, url = listening(tmp_path)
-    try:
+    with listening(tmp_path) as url:
         for _ in range(2):
             grow(tmp_path, venue)
             made = work(tmp_path, venue, "checkpoint", "--witness", url, *ask).document
             assert made["cosigned_by"] == ["regulator.example/w1"]
         again = work(tmp_path, venue, "checkpoint", "--witness", url, *ask).document
         assert again["note"] == made["note"]  # nobody was asked again
-    finally:
-        process.terminate()
-        assert process.wait(timeout=30) == 0
     trust = ("--trusted-key", "venue.vkey", "--witness-key", "witness.vkey", "--require-witnesses", "1")
     verified = work(tmp_path, venue, "verify", "--tiles", "tiles", *trust, "--json").document
     assert verified["witnesses"] == ["regulator.example/w1"]
@@ -150,9 +153,8 @@ def test_a_witness_that_saw_another_history_ends_the_checkpoint(
     listed = work(tmp_path, venue, "witness", "list", "w", "--json").document
     (tmp_path / "witness.vkey").write_text("\n".join(listed["public_keys"]))
     grow(tmp_path, venue)
-    process, url = listening(tmp_path)
-    ask = ("--witness", url, "--witness-key", "witness.vkey", "--json")
-    try:
+    with listening(tmp_path) as url:
+        ask = ("--witness", url, "--witness-key", "witness.vkey", "--json")
         with fresh_database(database_server_url, like=venue) as other:
             grow(tmp_path, venue)
             work(tmp_path, venue, "checkpoint", *ask)
@@ -161,6 +163,3 @@ def test_a_witness_that_saw_another_history_ends_the_checkpoint(
             work(tmp_path, other, "append", "drafts")
             refused = work(tmp_path, other, "checkpoint", *ask, code=3)
             assert refused.document["error"] == "WitnessDisagreesError"
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
