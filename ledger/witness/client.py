@@ -6,13 +6,8 @@ What a witness answers is believed only as far as its trusted keys vouch for it.
 from __future__ import annotations
 
 import re
-import time
-import urllib.error
-import urllib.request
 from http import HTTPStatus
-from http.client import HTTPException
 from typing import TYPE_CHECKING, NoReturn
-from urllib.parse import urlsplit
 
 from ledger.checkpoint import Checkpoint, verify_signature
 from ledger.errors import (
@@ -23,18 +18,17 @@ from ledger.errors import (
     WitnessRefusedError,
 )
 from ledger.note import LARGEST_NOTE_BYTES, MOST_SIGNATURES, NoteFormError, Signature, SignatureType
+from ledger.outside.http import Reply, UnreachableError, post, printable_address
 from ledger.proof import ConsistencyProof
 from ledger.trust import read_checkpoint
 from ledger.witness.decision import SIZE_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from email.message import Message
 
     from ledger.note import VerifierKey
 
 _SIZE = re.compile(rb"(0|[1-9][0-9]{0,18})\n")
-_CHUNK_BYTES = 65_536
 _WORDS_SHOWN = 200
 _NEXT_STEPS: dict[int, str] = {
     HTTPStatus.NOT_FOUND: "its operator has to watch this log: ledger witness trust DIR --trusted-key VKEY",
@@ -69,19 +63,19 @@ def request_cosignatures(
         EvidenceRefusedError: ``checkpoint``: the note is none; ``cosignature``: the answer holds none by a
             trusted key, or one that does not hold.
     """
-    if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
-        raise InvalidInputError(f"{url!r} is not the address of a witness, http://… or https://…")
     if not witness_keys or any(key.type is SignatureType.ED25519 for key in witness_keys):
         raise InvalidInputError(
             f"no key to check the cosignatures of {url} with",
             next_step="give the keys that the witness published: ledger witness list shows them there",
         )
     _, checkpoint = read_checkpoint(note)
-    place = f"{url.rstrip('/')}/add-checkpoint"
+    target = f"{url.rstrip('/')}/add-checkpoint"
+    place = printable_address(target, "the witness's")
     known_size = min(old_size, checkpoint.size)
     for attempt in (1, 2):
         request = ConsistencyProof(known_size, tuple(make_proof(known_size)), note)
-        status, content_type, body = _post(place, request.encode(), timeout_seconds)
+        reply = _post(target, request.encode(), timeout_seconds)
+        status, content_type, body = reply.status, reply.content_type, reply.body
         size = _SIZE.fullmatch(body) if content_type == SIZE_TYPE else None
         if status == HTTPStatus.CONFLICT and size is not None and attempt == 1:
             known_size = int(size[1])
@@ -150,42 +144,17 @@ def _lines_of_signatures(text: str) -> list[Signature]:
     return [Signature.parse(line) for line in lines]
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """A redirected POST becomes a GET without its body; so a redirect is an answer like another."""
-
-    def redirect_request(
-        self, req: object, fp: object, code: object, msg: object, headers: object, newurl: object
-    ) -> None:
-        """Follow none."""
-
-
-def _post(place: str, data: bytes, timeout_seconds: int) -> tuple[int, str, bytes]:
-    """Return status, content type and body of the response."""
-    deadline = time.monotonic() + timeout_seconds
-    request = urllib.request.Request(  # noqa: S310 (the scheme was checked)
-        place, data, {"Content-Type": "text/plain; charset=utf-8"}, method="POST"
-    )
-    opener = urllib.request.build_opener(_NoRedirects)
+def _post(place: str, data: bytes, timeout_seconds: int) -> Reply:
     try:
-        try:
-            response = opener.open(request, timeout=timeout_seconds)
-        except urllib.error.HTTPError as error:
-            response = error
-        with response:
-            body = bytearray()
-            # In pieces: the timeout is one for each piece, which a slow sender could stretch for ever.
-            while chunk := response.read1(_CHUNK_BYTES):
-                body += chunk
-                if len(body) > LARGEST_NOTE_BYTES or time.monotonic() > deadline:
-                    raise TimeoutError("the response is too long, or came too slowly")
-            return response.status, _content_type(response.headers), bytes(body)
-    except (OSError, HTTPException) as error:
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        return post(
+            place,
+            data,
+            {"Content-Type": "text/plain; charset=utf-8"},
+            timeout_seconds=timeout_seconds,
+            largest_bytes=LARGEST_NOTE_BYTES,
+        )
+    except UnreachableError as error:
         raise EnvironmentFaultError(
-            f"the witness at {place} cannot be reached: {reason or type(reason).__name__}",
+            f"the witness at {place} cannot be reached: {error.reason}",
             next_step="check the address and that the witness runs, then try again",
         ) from error
-
-
-def _content_type(headers: Message) -> str:
-    return headers.get("Content-Type", "").partition(";")[0].strip().lower()
