@@ -39,8 +39,8 @@ def generate_keys(
         LedgerError: this role may not record them.
     """
     name = key_name(ledger.origin, purpose)
-    keys = keyring.keys(purpose, name, "current")
-    if not keys or all(_is_recorded(ledger, "SigningKeyRegistered", key) for key in keys):
+    keys = keyring.find(purpose, name, "current")
+    if not keys or all(is_registered(ledger, key) for key in keys):
         keys = keyring.generate(purpose, name, passphrase)
     _record(ledger, "SigningKeyRegistered", keys, clock, {})
     return keys
@@ -93,7 +93,7 @@ def rotate_keys(
         LedgerBehindError, ChainBrokenError: the head cannot be signed.
     """
     name = key_name(ledger.origin, purpose)
-    current, fresh = keyring.keys(purpose, name, "current"), keyring.keys(purpose, name, "next")
+    current, fresh = keyring.find(purpose, name, "current"), keyring.find(purpose, name, "next")
     if not current:
         raise NotFoundError(
             f"there is no {purpose} key of {name} in {keyring.folder}",
@@ -111,7 +111,12 @@ def rotate_keys(
     _record(ledger, "SigningKeyRetired", current, clock, retirement)
     handover = sign_head(ledger, (*old, *new), checkpoints, clock=clock) if signs else None
     keyring.promote(purpose, name)
-    return Rotation(current, keyring.keys(purpose, name, "current"), handover)
+    return Rotation(current, keyring.find(purpose, name, "current"), handover)
+
+
+def is_registered(ledger: Ledger, key: StoredKey) -> bool:
+    """Tell whether the ledger has recorded that a key signs."""
+    return _is_recorded(ledger, "SigningKeyRegistered", key)
 
 
 def _record(

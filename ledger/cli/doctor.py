@@ -66,5 +66,18 @@ def _words(found: Examination) -> str:
             f"ledger      {found.origin}, valued in {found.valuation_currency}, {found.events} events, "
             f"newest recorded {found.head_appended_at}"
         )
+    for key in found.keys:
+        recorded = "recorded" if key["recorded"] else "not recorded"
+        name = f"{key['name']}+{key['id']}"
+        lines.append(f"key         {key['purpose']}, {key['state']}, {key['type']} {name}, {recorded}")
+    if found.checkpoint is not None:
+        others = ", ".join(found.checkpoint["cosigned_by"]) or "nobody"
+        lines.append(
+            f"checkpoint  {found.checkpoint['tree_size']} events, cosigned by {others}, "
+            f"{'with' if found.checkpoint['timestamp'] else 'without'} timestamp; "
+            f"{found.checkpoint['events_since']} events since"
+        )
+    elif found.origin is not None:
+        lines.append("checkpoint  none is kept here (ledger checkpoint)")
     lines += [f"problem     {problem}" for problem in found.problems]
     return "\n".join([*lines, "All is well." if found.ok else "Something is amiss."])

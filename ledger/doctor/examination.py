@@ -15,6 +15,7 @@ from ledger.doctor.guards import (
     examine_triggers,
 )
 from ledger.doctor.mending import Mending
+from ledger.doctor.outside import examine_outside
 from ledger.doctor.roles import examine_roles
 from ledger.errors import LedgerError
 from ledger.store.database import displayed_url, make_engine, translated_errors
@@ -43,6 +44,8 @@ class Examination:
         roles: kind → name of the role, what it is for, and the members that can log in.
         superusers: those that can log in.
         attackers: kind of role → what somebody with it could do, and what finds it.
+        keys: those below the home folder, and whether the ledger has recorded them.
+        checkpoint: the newest one below the home folder.
         problems: each with what to do about it.
     """
 
@@ -66,6 +69,8 @@ class Examination:
     roles: dict[str, dict[str, Any]] = field(default_factory=dict)
     superusers: list[str] = field(default_factory=list)
     attackers: dict[str, str] = field(default_factory=dict)
+    keys: list[dict[str, Any]] = field(default_factory=list)
+    checkpoint: dict[str, Any] | None = None
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -91,7 +96,7 @@ def examine(settings: Settings, clock: Clock | None = None) -> Examination:
                 _server(found, connection, clock or SystemClock())
                 _tables(found, connection)
             if found.schema_revision == found.schema_revision_wanted:
-                _ledger(found, url)
+                _ledger(found, url, settings)
             if settings.database_url is None:
                 _embedded(found, settings)
     except LedgerError as error:
@@ -142,6 +147,11 @@ def _tables(found: Examination, connection: Connection) -> None:
     mending = None if owner is None else Mending(owner, event_triggers_exist(connection))
     _take(found, examine_triggers(connection, mending))
     if mending is None:
+        if found.schema_revision == found.schema_revision_wanted:
+            found.problems.append(
+                "the table ledger_roles is missing or names no owner, so who may do what is not known "
+                "(next: restore a backup, then ledger verify)"
+            )
         return
     _take(found, examine_event_triggers(connection))
     found.problems += examine_functions(connection, mending)
@@ -159,11 +169,14 @@ def _take(found: Examination, guards: FoundGuards) -> None:
     found.problems += guards.problems
 
 
-def _ledger(found: Examination, url: str) -> None:
+def _ledger(found: Examination, url: str, settings: Settings) -> None:
     from ledger.store.ledger import Ledger
 
     with Ledger.open(url) as ledger:
         head = ledger.head()
+        outside = examine_outside(settings, ledger)
+    found.keys, found.checkpoint = outside.keys, outside.checkpoint
+    found.problems += outside.problems
     found.origin, found.valuation_currency = ledger.origin, ledger.valuation_currency
     found.events = head.sequence + 1
     found.head_appended_at = format_time(head.appended_at)

@@ -36,6 +36,8 @@ ATTACKERS: Mapping[str, str] = MappingProxyType(
         "in the ledger shows what was read",
         RoleKind.AUDITOR: "can read everything and record an export that was never issued, under its own "
         "name; no manifest has the hash that it names",
+        "signing key": "can sign another history, and date it back; a witness refuses to cosign it, and "
+        "verify --compromised-at counts only what was witnessed or timestamped before",
         "superuser": "can do all of this, switch event triggers off and take any role; only checkpoints kept "
         "elsewhere show a history rewritten as a whole",
     }

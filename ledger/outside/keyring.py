@@ -77,7 +77,7 @@ class Keyring:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def keys(
+    def find(
         self, purpose: Purpose | None = None, name: str | None = None, state: str | None = None
     ) -> list[StoredKey]:
         """Return the keys, the current ones first, Ed25519 before ML-DSA-44.
@@ -121,7 +121,7 @@ class Keyring:
                 f"the passphrase has fewer than {SHORTEST_PASSPHRASE} bytes",
                 next_step="give a long one: openssl rand -base64 24",
             )
-        present = self.keys(purpose, name, state)
+        present = self.find(purpose, name, state)
         if present:
             raise InvalidInputError(
                 f"there is a {state} {purpose} key already: {present[0].verifier}",
@@ -139,7 +139,7 @@ class Keyring:
             # The public file last: a key counts as there when it has one.
             write_file(folder / f"{stem}.pem", pem, private=True)
             write_file(folder / f"{stem}.vkey", f"{key.verifier.encode()}\n".encode())
-        return self.keys(purpose, name, state)
+        return self.find(purpose, name, state)
 
     def load(
         self, purpose: Purpose, name: str, passphrase: Callable[[], bytes], *, state: str = "current"
@@ -156,7 +156,7 @@ class Keyring:
             NotFoundError: there is no such key.
             KeyUnusableError: wrong passphrase, or the private file is not that of the public one.
         """
-        stored = self.keys(purpose, name, state)
+        stored = self.find(purpose, name, state)
         if not stored:
             raise NotFoundError(
                 f"there is no {state} {purpose} key of {name} in {self.folder}",
@@ -167,12 +167,12 @@ class Keyring:
 
     def promote(self, purpose: Purpose, name: str) -> None:
         """Retire the current keys of a purpose and make the next ones current; may be repeated."""
-        fresh = self.keys(purpose, name, "next")
+        fresh = self.find(purpose, name, "next")
         if not fresh:
             return
         make_folder(self.folder / _RETIRED, private=True)
         for state, folder in (("current", self.folder / _RETIRED), ("next", self.folder)):
-            for key in self.keys(purpose, name, state):
+            for key in self.find(purpose, name, state):
                 for path in (key.file, key.file.with_suffix(".vkey")):
                     path.replace(folder / path.name)
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import LargeBinary, func, literal, select
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy import select
 
 from ledger.errors import IntegrityError
 from ledger.merkle import HASH_SIZE_BYTES
-from ledger.store.schema import events, tree_nodes
+from ledger.store.database import driver_of
+from ledger.store.schema import events
 from ledger.tiles import Tile, TileTree, encode_entries
 
 if TYPE_CHECKING:
-    from sqlalchemy import Column, Connection
-    from sqlalchemy.sql.functions import Function
+    from sqlalchemy import Connection
+
+_LEAVES = """
+    SELECT string_agg(hash, ''::bytea ORDER BY sequence) FROM events WHERE sequence BETWEEN %s AND %s
+"""
+_NODES = """
+    SELECT string_agg(hash, ''::bytea ORDER BY index) FROM tree_nodes
+    WHERE level = %s AND index BETWEEN %s AND %s
+"""
 
 
 def event_tree(connection: Connection, size: int) -> TileTree:
@@ -31,21 +38,22 @@ def read_tile(connection: Connection, tile: Tile) -> bytes:
     Raises:
         IntegrityError: rows are missing.
     """
-    if tile.level == 0:
-        place, hashes = events.c.sequence, events.c.hash
-        query = select(_joined(hashes, place))
-    else:
-        place, hashes = tree_nodes.c.index, tree_nodes.c.hash
-        query = select(_joined(hashes, place)).where(tree_nodes.c.level == tile.level)
-    found: bytes | None = connection.execute(
-        query.where(place >= tile.first, place < tile.first + tile.width)
-    ).scalar_one()
-    if len(found or b"") != tile.width * HASH_SIZE_BYTES:
+    if not connection.in_transaction():
+        connection.begin()  # so that SQLAlchemy ends what the driver begins
+    last = tile.first + tile.width - 1
+    with driver_of(connection).cursor(binary=True) as cursor:
+        # By the driver, prepared: a proof reads a handful of tiles, and takes a quarter of the time so.
+        if tile.level == 0:
+            row = cursor.execute(_LEAVES, (tile.first, last), prepare=True).fetchone()
+        else:
+            row = cursor.execute(_NODES, (tile.level, tile.first, last), prepare=True).fetchone()
+    found = (row[0] if row else None) or b""
+    if len(found) != tile.width * HASH_SIZE_BYTES:
         raise IntegrityError(
-            f"{len(found or b'') // HASH_SIZE_BYTES} of the {tile.width} hashes of {tile.path()} are there",
+            f"{len(found) // HASH_SIZE_BYTES} of the {tile.width} hashes of {tile.path()} are there",
             next_step="ledger verify",
         )
-    return found or b""
+    return bytes(found)
 
 
 def read_entries_under(connection: Connection, tile: Tile) -> bytes:
@@ -64,7 +72,3 @@ def read_entries_under(connection: Connection, tile: Tile) -> bytes:
             next_step="ledger verify",
         )
     return encode_entries(entries)
-
-
-def _joined(hashes: Column[Any], place: Column[Any]) -> Function[bytes]:
-    return func.string_agg(hashes, aggregate_order_by(literal(b"", LargeBinary), place))

@@ -19,7 +19,7 @@ $$;
 CREATE FUNCTION ledger_grow_tree(first bigint, size bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp SET jit = off AS $$
 DECLARE
-    level smallint := 1;
+    node_level smallint := 1;
 BEGIN
     IF first / 256 < size / 256 THEN
         INSERT INTO public.tree_nodes (level, index, hash)
@@ -31,13 +31,13 @@ BEGIN
     LOOP
         first := first / 256;
         size := size / 256;
-        level := level + 1;
+        node_level := node_level + 1;
         EXIT WHEN size < 256;
         INSERT INTO public.tree_nodes (level, index, hash)
-        SELECT ledger_grow_tree.level, node.index / 256,
+        SELECT node_level, node.index / 256,
             public.ledger_tile_root(string_agg(node.hash, ''::bytea ORDER BY node.index))
         FROM public.tree_nodes AS node
-        WHERE node.level = ledger_grow_tree.level - 1
+        WHERE node.level = node_level - 1
             AND node.index >= first / 256 * 256 AND node.index < size / 256 * 256
         GROUP BY node.index / 256;
     END LOOP;

@@ -224,3 +224,13 @@ def test_doctor_looks_at_every_guard_there_is(untouched: str) -> None:
     assert set(triggers) == set(GUARDS)
     assert {name for (name,) in tables} == {*metadata.tables, "alembic_version"}
     assert set(examined(untouched).guards.values()) == {"always"}
+
+
+def test_a_ledger_whose_roles_are_gone_is_amiss(url: str) -> None:
+    roles = [role["role"] for role in examined(url).roles.values()]
+    spoil(url, "DROP TABLE ledger_roles")
+    assert any("ledger_roles is missing" in problem for problem in problems(url))
+    with psycopg.connect(url) as connection:  # nobody could tell any more whose they are
+        allow_ddl(connection)
+        for role in roles:
+            connection.execute(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}".encode())

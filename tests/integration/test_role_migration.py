@@ -313,7 +313,7 @@ def test_a_later_migration_makes_tables_and_triggers_as_the_owner(
         Ledger.initialise(url, origin=ORIGIN).close()
         with make_engine(url).begin() as connection:
             operations = Operations(MigrationContext.configure(connection))
-            with as_owner(operations):
+            with as_owner(operations.get_context()):
                 operations.create_table("things", sa.Column("number", sa.BigInteger, primary_key=True))
                 run_script(
                     operations.get_context(),

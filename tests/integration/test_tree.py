@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -62,6 +63,33 @@ def test_its_nodes_are_the_roots_of_full_tiles_whatever_the_batches_were(filled:
         }
         assert stored_nodes(connection) == expected
         assert len(expected) == SIZE // 256
+
+
+@pytest.mark.parametrize("parts", [(70_000,), (65_535, 65_536, 65_537, 70_000), (300, 60_000, 70_000)])
+def test_it_has_a_second_level_from_65_536_events_on(database_url: str, parts: tuple[int, ...]) -> None:
+    """Rows that hold no entry serve for it: the function that the guard calls looks at hashes alone."""
+    with Ledger.initialise(database_url, origin=ORIGIN) as ledger:
+        with without_triggers(database_url) as connection:
+            connection.execute(
+                "INSERT INTO events (sequence, id, type, occurred_at, appended_at, writer, canonical)"
+                " SELECT n, gen_random_uuid(), 'X', now(), now(), 'w', convert_to(n::text, 'UTF8')"
+                " FROM generate_series(1, %s) AS n",
+                [parts[-1] - 1],
+            )
+            for first, size in pairwise((0, *parts)):
+                connection.execute("SELECT ledger_grow_tree(%s, %s)", [first, size])
+        with ledger.reading() as connection:
+            hashes = leaves(ledger)
+            builder = NodeBuilder()
+            expected = {
+                (level, index): node for leaf in hashes for level, index, node in builder.append(leaf)
+            }
+            assert stored_nodes(connection) == expected
+            assert (2, 0) in expected
+            events = tree.event_tree(connection, parts[-1])
+            root = root_hash(hashes)
+            for index in (0, 65_535, 65_536, 69_999):
+                assert verify_inclusion(hashes[index], index, 70_000, events.inclusion_proof(index), root)
 
 
 def test_proofs_of_every_event_hold_and_few_rows_are_read(

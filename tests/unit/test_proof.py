@@ -187,6 +187,13 @@ def test_a_path_that_is_cut_extended_or_changed_is_refused() -> None:
             assert refused(replace(proof(index), hashes=hashes), entries()[index]) == "inclusion"
 
 
+def test_a_root_is_not_enough_where_the_size_asks_for_a_path() -> None:
+    assert refused(InclusionProof(0, (), signed(2, leaves()[0])), entries()[0]) == "inclusion"
+    assert growth_refused(
+        ConsistencyProof(4, (), signed(8, root_hash(leaves()[:4]))), trusted(4)
+    ) == "consistency"  # fmt: skip
+
+
 def test_an_inner_node_offered_as_a_leaf_is_refused() -> None:
     # With one prefix for leaves and nodes, the two hashes under a node would be an entry themselves.
     left, right = leaves()[0], leaves()[1]

@@ -27,7 +27,7 @@ def export_public(
     session: Session, *, purpose: Purpose, retired: bool, out: Path | None, force: bool
 ) -> None:
     """Print the public keys as text, one a line, to be published and given as --trusted-key."""
-    keys = [key for key in session.keyring().keys(purpose) if retired or key.state == "current"]
+    keys = [key for key in session.keyring().find(purpose) if retired or key.state == "current"]
     if not keys:
         raise NotFoundError(
             f"there is no {purpose} key in {session.keyring().folder}",

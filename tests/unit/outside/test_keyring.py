@@ -58,13 +58,13 @@ def test_each_purpose_has_keys_of_its_own(
     with pytest.raises(NotFoundError, match=f"there is no current {purpose} key"):
         keyring.load(purpose, ORIGIN, given)
     keyring.generate(purpose, ORIGIN, PASSPHRASE)
-    assert [key.verifier.type for key in keyring.keys(purpose)] == types
-    of_checkpoints = {key.verifier.public_key for key in keyring.keys(Purpose.CHECKPOINT)}
-    assert of_checkpoints.isdisjoint(key.verifier.public_key for key in keyring.keys(purpose))
+    assert [key.verifier.type for key in keyring.find(purpose)] == types
+    of_checkpoints = {key.verifier.public_key for key in keyring.find(Purpose.CHECKPOINT)}
+    assert of_checkpoints.isdisjoint(key.verifier.public_key for key in keyring.find(purpose))
 
 
 def test_private_keys_are_encrypted_pkcs8_that_others_read(keyring: Keyring) -> None:
-    for key in keyring.keys(state="current"):
+    for key in keyring.find(state="current"):
         pem = key.file.read_bytes()
         assert pem.startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
         assert key.file.stat().st_mode & 0o777 == 0o600
@@ -92,7 +92,7 @@ def test_keys_that_are_there_are_not_replaced(keyring: Keyring) -> None:
     with pytest.raises(InvalidInputError, match="there is a current checkpoint key already"):
         keyring.generate(Purpose.CHECKPOINT, ORIGIN, PASSPHRASE)
     keyring.generate(Purpose.CHECKPOINT, "other.example", PASSPHRASE)  # of another log in the same home
-    assert len(keyring.keys(Purpose.CHECKPOINT)) == 4
+    assert len(keyring.find(Purpose.CHECKPOINT)) == 4
 
 
 def test_a_rotation_puts_the_next_keys_in_place_and_keeps_the_old_ones(keyring: Keyring) -> None:
@@ -105,12 +105,12 @@ def test_a_rotation_puts_the_next_keys_in_place_and_keeps_the_old_ones(keyring: 
     retired = keyring.load(Purpose.CHECKPOINT, ORIGIN, given, state="retired")
     assert [key.verifier for key in current] == [key.verifier for key in new]
     assert [key.verifier for key in retired] == [key.verifier for key in old]
-    assert keyring.keys(state="next") == []
+    assert keyring.find(state="next") == []
 
 
 def test_a_private_key_that_does_not_belong_to_its_public_one_is_refused(keyring: Keyring) -> None:
     keyring.generate(Purpose.CHECKPOINT, "other.example", PASSPHRASE)
-    (ours, *_), (theirs, *_) = keyring.keys(name=ORIGIN), keyring.keys(name="other.example")
+    (ours, *_), (theirs, *_) = keyring.find(name=ORIGIN), keyring.find(name="other.example")
     ours.file.write_bytes(theirs.file.read_bytes())
     with pytest.raises(KeyUnusableError, match=r"not the private key of the \.vkey file"):
         keyring.load(Purpose.CHECKPOINT, ORIGIN, given)
@@ -124,7 +124,7 @@ def test_a_key_of_another_kind_or_without_encryption_is_refused(
 ) -> None:
     encryption = BestAvailableEncryption(PASSPHRASE) if encrypted else NoEncryption()
     pem = generate_private_key(65_537, 2048).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
-    keyring.keys()[0].file.write_bytes(pem)
+    keyring.find()[0].file.write_bytes(pem)
     with pytest.raises(KeyUnusableError, match=problem):
         keyring.load(Purpose.CHECKPOINT, ORIGIN, given)
 
@@ -132,7 +132,7 @@ def test_a_key_of_another_kind_or_without_encryption_is_refused(
 def test_files_that_are_no_keys_are_named(keyring: Keyring) -> None:
     (keyring.folder / "checkpoint-00.vkey").write_text("nonsense")
     with pytest.raises(NoteFormError, match=r"checkpoint-00\.vkey"):
-        keyring.keys()
+        keyring.find()
     (keyring.folder / "checkpoint-00.vkey").rename(keyring.folder / "lunch-00.vkey")
     (keyring.folder / "lunch-00.vkey").write_text(
         keyring.folder.joinpath(
@@ -140,7 +140,7 @@ def test_files_that_are_no_keys_are_named(keyring: Keyring) -> None:
         ).read_text()
     )
     with pytest.raises(InvalidInputError, match="'lunch' is no purpose of a key"):
-        keyring.keys()
+        keyring.find()
 
 
 def test_keys_are_never_printed(keyring: Keyring) -> None:
