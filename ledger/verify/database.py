@@ -139,6 +139,9 @@ def verify_connection(
             func.coalesce(ledger_head.c.sequence, -1).label("sequence"),
             func.coalesce(ledger_head.c.hash, b"").label("hash"),
             _as_text("appended_at", ledger_head),
+            _as_text("accepted_ahead_until", ledger_head),
+            ledger_head.c.accepted_ahead_until.is_(None).label("accepts_none"),
+            func.coalesce(ledger_head.c.singleton, False).label("singleton"),
         ).limit(2)
     ).all()
     head = heads[0] if heads else None
@@ -157,23 +160,28 @@ def verify_connection(
     progress.start(total, "verifying")
     subjects, nodes = _SubjectReader(connection), NodeReader(connection)
     growth = GrowthChecker(checkpoints)
+    acceptance = _AcceptedLead(None if head is None or head.accepts_none else head.accepted_ahead_until)
     last_sequence, last_appended_at = -1, None
     for row in _rows(connection):
         failures, entry, _ = chain.take(row.sequence, row.canonical)
         report.add(failures + _check_row(row, entry, chain.head) + subjects.check(row.sequence, entry))
         report.add(nodes.check(chain.head) + growth.check(chain.tree, chain.origin))
+        acceptance.take(entry, last_appended_at)
         last_sequence, last_appended_at = row.sequence, row.appended_at
         progress.advance(1)
     report.add(subjects.finish() + nodes.finish() + growth.finish(chain.events))
     report.add(chain.finish(head.hash if head is not None and head.sequence == last_sequence else None))
     if len(heads) > 1:
         report.add([Failure(None, "head", "one head row", "more than one")])
-    report.add(_check_head(head, chain, last_sequence, last_appended_at))
+    report.add(_check_head(head, chain, last_sequence, last_appended_at) + acceptance.finish())
     progress.finish()
     report.origin = chain.origin or report.origin
     report.events, report.head_sequence, report.head_hash = chain.events, last_sequence, chain.head
     report.root_hash = chain.tree.root()
-    report.failures.sort(key=lambda failure: -1 if failure.sequence is None else failure.sequence)
+    # An event stands before the node that it is under.
+    report.failures.sort(
+        key=lambda each: (-1 if each.sequence is None else each.sequence, each.check == "tree")
+    )
     report.not_checked = [
         *([] if checkpoints else [NO_CHECKPOINT]),
         *(f"signatures of {given.name}: no trusted key was given"
@@ -255,7 +263,33 @@ def _check_head(
         failures.append(Failure(last_sequence, "head", expected, f"appended_at {head.appended_at}"))
     if chain.origin is not None and head.origin != chain.origin:
         failures.append(Failure(None, "head", f"origin {chain.origin}", f"origin {head.origin}"))
+    if not head.singleton:
+        failures.append(Failure(None, "head", "singleton true", "singleton false"))
     return failures
+
+
+class _AcceptedLead:
+    """Until when appends go on although the head is ahead of the clock: only a recorded event says so.
+
+    It is the time of the event before some ``ClockSynchronised``. Where none is stored nothing is
+    accepted, which needs no event.
+    """
+
+    def __init__(self, stored: str | None) -> None:
+        self._stored = stored
+        self._recorded = stored is None
+
+    def take(self, entry: Entry | None, appended_at_before: str | None) -> None:
+        """Take the next event, and the time of the one before it."""
+        if entry is not None and entry.event.get("type") == "ClockSynchronised":
+            self._recorded = self._recorded or appended_at_before == self._stored
+
+    def finish(self) -> list[Failure]:
+        """Return a failure where no event recorded what is stored."""
+        if self._recorded:
+            return []
+        expected = "the time of an event before a ClockSynchronised, or none"
+        return [Failure(None, "head", expected, f"accepted_ahead_until {self._stored}")]
 
 
 class _SubjectReader:
@@ -272,15 +306,13 @@ class _SubjectReader:
         failures: list[Failure] = []
         while self._next is not None and self._next[0] < sequence:
             failures.append(self._orphans(self._next))
-        indexed: set[str] = set()
+        indexed: list[str] = []
         if self._next is not None and self._next[0] == sequence:
-            indexed = set(self._next[1])
+            indexed = sorted(self._next[1])
             self._next = next(self._shares, None)
-        expected = subjects_of(entry.event.get("data")) if entry is not None else indexed
+        expected = sorted(subjects_of(entry.event.get("data"))) if entry is not None else indexed
         if indexed != expected:
-            failures.append(
-                Failure(sequence, "subjects", ", ".join(sorted(expected)), ", ".join(sorted(indexed)))
-            )
+            failures.append(Failure(sequence, "subjects", ", ".join(expected), ", ".join(indexed)))
         return failures
 
     def finish(self) -> list[Failure]:

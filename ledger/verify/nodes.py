@@ -68,6 +68,7 @@ def _end(node: Node) -> tuple[int, int]:
 
 def _failure(node: Node, expected: str, actual: str) -> Failure:
     level, index, _ = node
-    first = max(0, index) << (TILE_HEIGHT * max(0, min(level, _DEEPEST)))
+    # The event that completes it, so that an event that was edited is named before the node above it.
+    last = ((max(0, index) + 1) << (TILE_HEIGHT * max(0, min(level, _DEEPEST)))) - 1
     where = f"level {level}, index {index}"
-    return Failure(first, "tree", f"{where}: {expected}", f"{where}: {actual}")
+    return Failure(last, "tree", f"{where}: {expected}", f"{where}: {actual}")

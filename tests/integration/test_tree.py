@@ -149,13 +149,13 @@ def test_a_writer_cannot_grow_the_tree_by_hand(database_server_url: str, filled:
 @pytest.mark.parametrize(
     ("statement", "place", "expected"),
     [
-        ("UPDATE tree_nodes SET hash = sha256('x') WHERE index = 3", 768, "level 1, index 3"),
-        ("DELETE FROM tree_nodes WHERE index = 3", 768, "level 1, index 3"),
-        ("INSERT INTO tree_nodes VALUES (1, 99, sha256('x'))", 25_344, "level 1, index 99: no node"),
-        ("INSERT INTO tree_nodes VALUES (2, 0, sha256('x'))", 0, "level 2, index 0: no node"),
+        ("UPDATE tree_nodes SET hash = sha256('x') WHERE index = 3", 1_023, "level 1, index 3"),
+        ("DELETE FROM tree_nodes WHERE index = 3", 1_023, "level 1, index 3"),
+        ("INSERT INTO tree_nodes VALUES (1, 99, sha256('x'))", 25_599, "level 1, index 99: no node"),
+        ("INSERT INTO tree_nodes VALUES (2, 0, sha256('x'))", 65_535, "level 2, index 0: no node"),
         ("INSERT INTO tree_nodes VALUES (1, 9223372036854775807, '')", None, "no node"),
         ("INSERT INTO tree_nodes VALUES (-3, -7, '')", None, "no node"),
-        ("UPDATE tree_nodes SET index = 98 WHERE index = 6", 1_536, "level 1, index 6"),
+        ("UPDATE tree_nodes SET index = 98 WHERE index = 6", 1_791, "level 1, index 6"),
     ],
 )
 def test_verification_names_a_node_that_is_not_the_root_of_its_events(

@@ -60,8 +60,10 @@ def check(
     Exits 3 and names the check that fails where they do not.
     """
     data = read_small_file(file)
+    # What is given beside it says which proof is meant; its own first line may have been changed.
+    told = (event is None) != (old_checkpoint is None)
     try:
-        if is_inclusion_proof(data):
+        if event is not None if told else is_inclusion_proof(data):
             _inclusion(output, data, event, trust, foreign=foreign)
         else:
             _consistency(output, data, old_checkpoint, trust)
