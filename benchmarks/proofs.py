@@ -29,8 +29,8 @@ from benchmarks.databases import own_database
 from ledger.checkpoint import Checkpoint, SigningKey, sign_checkpoint
 from ledger.outside.tiles import TileFolder
 from ledger.prove import prove_inclusion
-from ledger.publish import publish_tiles
 from ledger.settings import Settings
+from ledger.signing.tiles import publish_tiles
 from ledger.store.ledger import Ledger
 from ledger.store.tree import event_tree, read_tile
 from ledger.tiles import TileTree

@@ -21,8 +21,8 @@ from ledger.outside.writing import write_file
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ledger.attest import MadeCheckpoint
     from ledger.note import VerifierKey
+    from ledger.signing.checkpoint import MadeCheckpoint
 
 _EVERY = re.compile(r"([1-9][0-9]{0,6})(s|m|h)", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
@@ -97,8 +97,8 @@ def checkpoint(
     A head that does not follow from the last one signed is refused. The checkpoint is kept below the
     home folder; give copies of it to others.
     """
-    from ledger.attest import CheckpointMaker
     from ledger.outside.keyring import Purpose
+    from ledger.signing.checkpoint import CheckpointMaker
 
     if entries and tiles is None:
         raise InvalidInputError("--entries goes with --tiles DIR")

@@ -71,7 +71,7 @@ class Session(Output):
                 checkpoint is refused then.
             accept_restore: why such a database shall be taken as it is; this is recorded.
         """
-        from ledger.sign import accept_restore as accept
+        from ledger.signing.head import accept_restore as accept
         from ledger.store.ledger import Ledger
 
         checkpoints = self.checkpoints()

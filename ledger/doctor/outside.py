@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ledger.errors import LedgerError
-from ledger.keys import is_registered
 from ledger.outside.checkpoints import CheckpointFolder
 from ledger.outside.keyring import Keyring
+from ledger.signing.keys import is_registered
 from ledger.store.rollback import check_not_behind, ledger_size
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ledger.doctor import Examination, examine
-from ledger.keys import generate_keys
 from ledger.outside.checkpoints import CheckpointFolder
 from ledger.outside.keyring import Keyring, Purpose
 from ledger.settings import Settings
-from ledger.sign import sign_head
+from ledger.signing.head import sign_head
+from ledger.signing.keys import generate_keys
 from ledger.store.ledger import Ledger
 from ledger.trust import read_checkpoint
 from tests.support.examples import deposit

@@ -12,8 +12,8 @@ from ledger.note import Note, VerifierKey
 from ledger.outside.checkpoints import CheckpointFolder
 from ledger.outside.tiles import TileFolder
 from ledger.prove import prove_consistency, prove_inclusion
-from ledger.publish import publish_tiles
-from ledger.sign import sign_head
+from ledger.signing.head import sign_head
+from ledger.signing.tiles import publish_tiles
 from ledger.store.ledger import Ledger
 from ledger.tiles import encode_entries
 from ledger.trust import TrustPolicy, read_checkpoint

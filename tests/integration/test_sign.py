@@ -12,7 +12,7 @@ from ledger.errors import InvalidInputError, LedgerBehindError, NotFoundError
 from ledger.merkle import root_hash
 from ledger.note import SignatureType
 from ledger.outside.checkpoints import CheckpointFolder
-from ledger.sign import accept_restore, newest_covering, sign_head
+from ledger.signing.head import accept_restore, newest_covering, sign_head
 from ledger.store.ledger import Ledger
 from ledger.trust import trust_checkpoint
 from ledger.verify import verify_ledger

@@ -17,8 +17,8 @@ from ledger.note import Note, Signature
 from ledger.outside.checkpoints import CheckpointFolder
 from ledger.proof import ConsistencyProof, InclusionProof, check_consistency, check_inclusion
 from ledger.prove import prove_consistency, prove_inclusion
-from ledger.publish import publish_tiles
-from ledger.sign import sign_head
+from ledger.signing.head import sign_head
+from ledger.signing.tiles import publish_tiles
 from ledger.store.ledger import Ledger
 from ledger.store.tree import event_tree
 from ledger.timestamp import verify_token

@@ -21,7 +21,7 @@ def generate(session: Session, *, purpose: Purpose, passphrase: Passphrase) -> N
     For checkpoints an Ed25519 key and an ML-DSA-44 key are made. Keep the home folder away from the
     database, and a copy of it.
     """
-    from ledger.keys import generate_keys
+    from ledger.signing.keys import generate_keys
 
     with session.ledger(writing=True) as ledger:
         keys = generate_keys(ledger, session.keyring(), purpose, passphrase.for_new_key())

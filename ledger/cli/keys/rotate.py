@@ -48,7 +48,7 @@ def rotate(
     learn the new ones. After a compromise the old ones do not sign it: publish the new keys anew, and
     tell who verifies since when the old ones count no more (--compromised-at).
     """
-    from ledger.keys import rotate_keys
+    from ledger.signing.keys import rotate_keys
 
     with session.ledger(writing=True) as ledger:
         done = rotate_keys(

@@ -10,7 +10,7 @@ from ledger.clock import Clock, SystemClock, format_time
 from ledger.errors import NotFoundError
 from ledger.events.envelope import Draft
 from ledger.outside.keyring import Purpose
-from ledger.sign import SignedHead, sign_head
+from ledger.signing.head import SignedHead, sign_head
 
 if TYPE_CHECKING:
     from collections.abc import Callable

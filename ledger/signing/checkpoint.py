@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from ledger.errors import InvalidInputError, LedgerError, WitnessDisagreesError, WitnessesMissingError
 from ledger.outside.writing import write_file
 from ledger.progress import SILENT, Progress
-from ledger.publish import Published, publish_tiles
-from ledger.sign import SignedHead, sign_head
+from ledger.signing.head import SignedHead, sign_head
+from ledger.signing.tiles import Published, publish_tiles
 from ledger.store.tree import event_tree
 from ledger.timestamp import request_over_http
 from ledger.trust import stamped_bytes
@@ -78,8 +78,8 @@ class CheckpointMaker:
 
         Raises:
             WitnessesMissingError: too few witnesses cosigned; the checkpoint is kept, and not published.
-            LedgerError: as :func:`ledger.sign.sign_head`, :func:`gather_cosignatures`, and
-                :func:`ledger.publish.publish_tiles`.
+            LedgerError: as :func:`ledger.signing.head.sign_head`, :func:`gather_cosignatures`, and
+                :func:`ledger.signing.tiles.publish_tiles`.
         """
         head = sign_head(ledger, self.keys, self.checkpoints, progress=progress)
         problems: list[LedgerError] = []
