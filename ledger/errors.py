@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # Line breaks and terminal sequences.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -205,11 +208,54 @@ class EvidenceRefusedError(IntegrityError):
         next_step: str | None = None,
     ) -> None:
         where = f"{place}: " if place else ""
-        super().__init__(f"{where}{check}: expected {expected}, found {actual}", next_step=next_step)
+        said = f"{where}{check}: expected {expected}, found {actual}"
+        super().__init__(_CONTROL.sub(_escaped, said), next_step=next_step)  # evidence may hold anything
         self.check = check
         self.expected = expected
         self.actual = actual
         self.place = place
+
+
+class WitnessStateError(IntegrityError):
+    """What a witness keeps of a log cannot be relied on, so it must not cosign.
+
+    Attributes:
+        file: the file that is wrong.
+        problem: what is wrong with it.
+    """
+
+    def __init__(self, file: str, problem: str) -> None:
+        super().__init__(
+            f"{file}: {problem}; this witness must not cosign",
+            next_step="put back a copy that is not older than the last cosignature; without one, begin a "
+            "new witness with a new name: ledger witness init",
+        )
+        self.file = file
+        self.problem = problem
+
+
+class WitnessRefusedError(LedgerError):
+    """A witness did not cosign, for a reason that says nothing against the log's history.
+
+    Attributes:
+        url: where the witness was asked.
+        status: of its HTTP response.
+        reason: what it said.
+    """
+
+    exit_code = ExitCode.ENVIRONMENT
+
+    def __init__(self, url: str, status: int, reason: str, *, next_step: str | None = None) -> None:
+        super().__init__(f"the witness at {url} refused with status {status}: {reason}", next_step=next_step)
+        self.url = url
+        self.status = status
+        self.reason = reason
+
+
+class WitnessDisagreesError(WitnessRefusedError):
+    """A witness has cosigned a history of the log that the checkpoint does not grow from."""
+
+    exit_code = ExitCode.INTEGRITY_BROKEN
 
 
 class LedgerBehindError(IntegrityError):
@@ -283,6 +329,29 @@ class TimestampNotGrantedError(TimestampAuthorityError):
         self.status = status
         self.failures = failures
         self.texts = texts
+
+
+class WitnessesMissingError(EnvironmentFaultError):
+    """Too few witnesses cosigned a checkpoint.
+
+    Attributes:
+        required: how many were asked for.
+        cosigned: the names of those that did.
+        problems: what kept the others.
+    """
+
+    def __init__(
+        self, required: int, cosigned: tuple[str, ...], place: str, problems: Sequence[LedgerError]
+    ) -> None:
+        said = "".join(f"; {problem.message}" for problem in problems)
+        super().__init__(
+            f"{len(cosigned)} of {required} witnesses cosigned the checkpoint "
+            f"({', '.join(cosigned) or 'none'}){said}; it is kept in {place}, and nothing was published",
+            next_step="ledger checkpoint again, when they can be reached",
+        )
+        self.required = required
+        self.cosigned = cosigned
+        self.problems = tuple(problems)
 
 
 class DatabaseUnavailableError(EnvironmentFaultError):

@@ -44,7 +44,7 @@ class InclusionProof:
 
     def encode(self) -> bytes:
         """Return the ``.tlog-proof`` file."""
-        extra = [] if self.extra is None else [f"extra {base64.b64encode(self.extra).decode()}"]
+        extra = [] if not self.extra else [f"extra {base64.b64encode(self.extra).decode()}"]
         head = "\n".join([PROOF_HEADER, *extra, f"index {self.index}", *_encode_hashes(self.hashes)])
         return f"{head}\n\n".encode() + self.checkpoint
 

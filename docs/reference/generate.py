@@ -132,7 +132,8 @@ def cli_reference() -> str:
         "# Commands\n",
         "Exit codes: 0 all well · 1 a negative verdict about the world · 2 usage or bad input · "
         "3 integrity broken · 4 environment · 5 not found · 130 interrupted.\n",
-        "Every command takes `--database`, `--home`, `--json` and `--debug`. With `--json` there is one JSON "
+        "Every command takes `--json` and `--debug`; those that work on a ledger take `--database` and "
+        "`--home`. With `--json` there is one JSON "
         "document on stdout (JSON lines for lists), with its name and number in `schema`; an error is a "
         "document `ledger.error/1`. Progress, warnings and errors go to stderr.\n",
     ]

@@ -14,6 +14,7 @@ COMMANDS = {
     "checkpoint": "ledger.cli.checkpoint:checkpoint",
     "prove": "ledger.cli.prove:prove",
     "timestamp": "ledger.cli.timestamp:timestamp",
+    "witness": "ledger.cli.witness:witness",
     "keys": "ledger.cli.keys:keys",
     "export": "ledger.cli.export:export",
     "check-bundle": "ledger.cli.check_bundle:check_bundle",

@@ -7,24 +7,22 @@ import re
 import signal
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ledger.cli.common import Session, ledger_command
+from ledger.cli.keys_option import keys_option
 from ledger.cli.passphrase import Passphrase, passphrase_option
-from ledger.errors import DatabaseUnavailableError, InvalidInputError
+from ledger.errors import EnvironmentFaultError, InvalidInputError
 from ledger.outside.writing import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ledger.checkpoint import SigningKey
-    from ledger.publish import Published
-    from ledger.sign import SignedHead
-    from ledger.store.ledger import Ledger
+    from ledger.attest import MadeCheckpoint
+    from ledger.note import VerifierKey
 
 _EVERY = re.compile(r"([1-9][0-9]{0,6})(s|m|h)", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
@@ -59,6 +57,24 @@ class Duration(click.ParamType[int]):
     help="Write the checkpoint to FILE, too (- is stdout).",
 )
 @click.option("--force", is_flag=True, help="Replace FILE.")
+@click.option(
+    "--witness",
+    "witnesses",
+    multiple=True,
+    metavar="URL",
+    help="Ask this witness to cosign; may be repeated.",
+)
+@keys_option("--witness-key", "witness_keys", help="A public key of a witness that is asked.")
+@click.option(
+    "--require-witnesses",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Publish nothing, and exit 4, unless so many of them cosigned.",
+)
+@click.option(
+    "--tsa", metavar="URL", help="Ask this authority for a timestamp (RFC 3161), once a checkpoint."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be signed; sign and write nothing.")
 @passphrase_option
 def checkpoint(
@@ -69,6 +85,10 @@ def checkpoint(
     entries: bool,
     out: Path | None,
     force: bool,
+    witnesses: tuple[str, ...],
+    witness_keys: tuple[VerifierKey, ...],
+    require_witnesses: int,
+    tsa: str | None,
     dry_run: bool,
     passphrase: Passphrase,
 ) -> None:
@@ -77,62 +97,55 @@ def checkpoint(
     A head that does not follow from the last one signed is refused. The checkpoint is kept below the
     home folder; give copies of it to others.
     """
+    from ledger.attest import CheckpointMaker
     from ledger.outside.keyring import Purpose
 
     if entries and tiles is None:
         raise InvalidInputError("--entries goes with --tiles DIR")
+    if bool(witnesses) != bool(witness_keys):
+        raise InvalidInputError(
+            "a witness is asked at its URL and believed by its key",
+            next_step="give both --witness URL and --witness-key VKEY|FILE",
+        )
     if dry_run:
         _tell_head(session)
         return
     with session.ledger() as ledger:
         keys = session.keyring().load(Purpose.CHECKPOINT, ledger.origin, passphrase)
-        maker = _Maker(session, keys, tiles, entries, out)
+        maker = CheckpointMaker(
+            keys,
+            session.checkpoints(),
+            witnesses,
+            witness_keys,
+            require_witnesses,
+            tsa,
+            tiles,
+            entries,
+        )
+
+        def make(*, replaces: bool) -> None:
+            made = maker.make(ledger, session.progress())
+            for problem in made.problems:
+                session.tell(f"warning: {problem.message}")
+            if out is not None and str(out) != "-":
+                write_file(out, made.head.note.encode(), force=replaces)
+            if str(out) == "-" and not session.as_json:
+                click.echo(made.head.note.encode().decode(), nl=False)
+            else:
+                session.emit_line(_document(made), _words(made))
+
         if every is None:
-            maker.make(ledger, force=force)
+            make(replaces=force)
             return
         with _asked_to_stop() as stop:
             while True:
                 try:
-                    maker.make(ledger, force=True)
-                except DatabaseUnavailableError as error:
+                    make(replaces=True)
+                except EnvironmentFaultError as error:
                     session.tell(f"warning: {error.message}; trying again in {every} s")
                 if stop.wait(every):
                     session.tell("stopped")
                     return
-
-
-@dataclass(frozen=True, slots=True)
-class _Maker:
-    """Makes one checkpoint after the other, each with all that was asked for."""
-
-    session: Session
-    keys: tuple[SigningKey, ...]
-    tiles: Path | None
-    entries: bool
-    out: Path | None
-
-    def make(self, ledger: Ledger, *, force: bool) -> None:
-        from ledger.publish import publish_tiles
-        from ledger.sign import sign_head
-
-        session = self.session
-        head = sign_head(ledger, self.keys, session.checkpoints(), progress=session.progress())
-        published = None
-        if self.tiles is not None:
-            published = publish_tiles(
-                ledger,
-                head.note,
-                head.checkpoint,
-                self.tiles,
-                entries=self.entries,
-                progress=session.progress(),
-            )
-        if self.out is not None and str(self.out) != "-":
-            write_file(self.out, head.note.encode(), force=force)
-        if str(self.out) == "-" and not session.as_json:
-            click.echo(head.note.encode().decode(), nl=False)
-            return
-        session.emit_line(_document(head, published), _words(head, published))
 
 
 def _tell_head(session: Session) -> None:
@@ -155,7 +168,8 @@ def _tell_head(session: Session) -> None:
     )
 
 
-def _document(head: SignedHead, published: Published | None) -> dict[str, Any]:
+def _document(made: MadeCheckpoint) -> dict[str, Any]:
+    head, published = made.head, made.published
     return {
         "schema": "ledger.checkpoint/1",
         "dry_run": False,
@@ -165,19 +179,27 @@ def _document(head: SignedHead, published: Published | None) -> dict[str, Any]:
         "note": head.note.encode().decode(),
         "file": str(head.path),
         "fresh": head.fresh,
+        "cosigned_by": made.cosigners,
+        "timestamp": None if made.token is None else str(made.token),
         "tiles_written": None if published is None else published.tiles_written,
+        "warnings": [problem.message for problem in made.problems],
     }
 
 
-def _words(head: SignedHead, published: Published | None) -> str:
-    verb = "Signed" if head.fresh else "Was signed already:"
+def _words(made: MadeCheckpoint) -> str:
+    head = made.head
     lines = [
-        f"{verb} {head.checkpoint.size} events of {head.checkpoint.origin}",
+        f"{'Signed' if head.fresh else 'Was signed already:'} {head.checkpoint.size} events "
+        f"of {head.checkpoint.origin}",
         f"tree root  {base64.b64encode(head.checkpoint.root_hash).decode()}",
         f"kept in    {head.path}",
     ]
-    if published is not None:
-        lines.append(f"tiles      {published.tiles_written} files written")
+    if made.cosigners:
+        lines.append(f"cosigned   {', '.join(made.cosigners)}")
+    if made.token is not None:
+        lines.append(f"timestamp  {made.token}")
+    if made.published is not None:
+        lines.append(f"tiles      {made.published.tiles_written} files written")
     return "\n".join(lines)
 
 

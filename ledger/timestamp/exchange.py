@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import http.client
-import urllib.error
-import urllib.request
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from http import HTTPStatus
 
 from ledger.errors import InvalidInputError, TimestampAuthorityError, TimestampInvalidError
+from ledger.outside.http import UnreachableError, post, printable_address
 from ledger.timestamp import der
 from ledger.timestamp.token import (
     MAX_REPLY_SIZE_BYTES,
@@ -18,10 +15,6 @@ from ledger.timestamp.token import (
     require_version,
 )
 from ledger.timestamp.verification import check_imprint
-
-if TYPE_CHECKING:
-    from email.message import Message
-    from typing import IO
 
 QUERY_TYPE = "application/timestamp-query"
 REPLY_TYPE = "application/timestamp-reply"
@@ -86,21 +79,6 @@ def _read_request(request: bytes) -> tuple[str, bytes, int | None]:
         raise error.within("timestamp request") from None
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """A redirected POST would arrive as a GET, and somewhere that nobody named."""
-
-    def redirect_request(
-        self,
-        req: urllib.request.Request,  # noqa: ARG002 (urllib calls these by place)
-        fp: IO[bytes],  # noqa: ARG002
-        code: int,  # noqa: ARG002
-        msg: str,  # noqa: ARG002
-        headers: Message,  # noqa: ARG002
-        newurl: str,  # noqa: ARG002
-    ) -> None:
-        return None
-
-
 def request_over_http(url: str, message: bytes, *, timeout_seconds: int = TIMEOUT_SECONDS) -> bytes:
     """Ask an authority for a timestamp over ``message`` and return its reply, checked by ``check_reply``.
 
@@ -115,42 +93,24 @@ def request_over_http(url: str, message: bytes, *, timeout_seconds: int = TIMEOU
         TimestampNotGrantedError: the authority refused.
         TimestampInvalidError: the reply answers another request.
     """
-    place = _address(url)
+    place = printable_address(url, "the authority's")
     query = make_request(message)
-    request = urllib.request.Request(  # noqa: S310 (the scheme was checked)
-        url, data=query, headers={"Content-Type": QUERY_TYPE, "Accept": REPLY_TYPE}
-    )
-    opener = urllib.request.build_opener(_NoRedirects)
     try:
-        with opener.open(request, timeout=timeout_seconds) as answer:
-            kind = answer.headers.get_content_type()
-            reply: bytes = answer.read(MAX_REPLY_SIZE_BYTES + 1)
-            broke_off = bool(answer.length) and len(reply) <= MAX_REPLY_SIZE_BYTES
-    except urllib.error.HTTPError as error:
-        error.close()
-        raise _fault(place, f"answered with HTTP status {error.code}") from None
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise _fault(place, f"cannot be reached: {getattr(error, 'reason', None) or error}") from None
-    if kind != REPLY_TYPE:
-        raise _fault(place, f"answered with content type {kind!r}, not {REPLY_TYPE}")
-    if len(reply) > MAX_REPLY_SIZE_BYTES:
-        raise _fault(place, f"answered with more than {MAX_REPLY_SIZE_BYTES} bytes")
-    if broke_off:
-        raise _fault(place, "broke off its answer")
-    check_reply(reply, message, query)
-    return reply
-
-
-def _address(url: str) -> str:
-    """Return what may be printed of an address: no user, password or query."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise InvalidInputError("the authority's address is not a URL") from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise InvalidInputError("the authority's address has to start with http:// or https:// and a host")
-    return f"{parts.scheme}://{parts.hostname}{f':{port}' if port else ''}{parts.path}"
+        answer = post(
+            url,
+            query,
+            {"Content-Type": QUERY_TYPE, "Accept": REPLY_TYPE},
+            timeout_seconds=timeout_seconds,
+            largest_bytes=MAX_REPLY_SIZE_BYTES,
+        )
+    except UnreachableError as error:
+        raise _fault(place, f"cannot be reached: {error.reason}") from None
+    if answer.status != HTTPStatus.OK:
+        raise _fault(place, f"answered with HTTP status {answer.status}")
+    if answer.content_type != REPLY_TYPE:
+        raise _fault(place, f"answered with content type {answer.content_type!r}, not {REPLY_TYPE}")
+    check_reply(answer.body, message, query)
+    return answer.body
 
 
 def _fault(place: str, problem: str) -> TimestampAuthorityError:

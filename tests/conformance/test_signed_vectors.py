@@ -22,6 +22,7 @@ from ledger.note import Note, NoteFormError, VerifierKey
 from ledger.proof import check_consistency, check_inclusion
 from ledger.tiles import NodeBuilder, Tile, TileTree, decode_entries, encode_entries, hashes_of, tiles_of
 from ledger.trust import TrustPolicy, read_checkpoint, stamped_bytes, trust_checkpoint
+from ledger.verify.tiles import verify_tiles
 from tests.support import second_verifier as second
 
 if TYPE_CHECKING:
@@ -240,6 +241,20 @@ def files_of(folder: dict[str, Any], changes: dict[str, str | None] | None = Non
     return {path: base64.b64decode(text) for path, text in texts.items() if text is not None}
 
 
+def written(folder: Path, files: dict[str, bytes]) -> Path:
+    for name, data in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return folder
+
+
+@each(TILES["folders"])
+def test_a_folder_that_holds_is_verified(vector: dict[str, Any], tmp_path: Path) -> None:
+    report = verify_tiles(written(tmp_path, files_of(vector)), policy(vector["policy"]))
+    assert (report.ok, report.failures) == (True, [])
+
+
 @each(TILES["folders"])
 def test_a_folder_that_holds_is_accepted_whole(vector: dict[str, Any]) -> None:
     files = files_of(vector)
@@ -262,8 +277,12 @@ REFUSED_FOLDERS = [(folder, vector) for folder in TILES["folders"] for vector in
 
 @pytest.mark.parametrize(("folder", "vector"), REFUSED_FOLDERS, ids=name_of)
 def test_a_folder_with_one_thing_changed_is_refused_by_its_check(
-    folder: dict[str, Any], vector: dict[str, Any]
+    folder: dict[str, Any], vector: dict[str, Any], tmp_path: Path
 ) -> None:
+    report = verify_tiles(written(tmp_path, files_of(folder, vector["files"])), policy(folder["policy"]))
+    broken = {failure.check for failure in report.failures}
+    assert broken & ({*ChainVerifier.CHECKS} if vector["check"] == "chain" else {vector["check"]}), broken
+
     with pytest.raises(second.RefusedError) as caught:
         second.folder(files_of(folder, vector["files"]), second_policy(folder))
     assert caught.value.check == vector["check"]

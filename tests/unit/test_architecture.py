@@ -43,6 +43,7 @@ PURE = (
     "ledger/proof.py",
     "ledger/tiles.py",
     "ledger/trust.py",
+    "ledger/witness",
     "replay/audit",
     "replay/fold.py",
     "replay/margin",

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger.errors import EmbeddedServerError
+from ledger.outside.writing import sync_folder
 from ledger.store.embedded.binaries import Account, make_readable_folder
 
 if TYPE_CHECKING:
@@ -224,17 +225,8 @@ def make_layout(home: Path, control: Path) -> Layout:
         os.fsync(pointer.fileno())
     draft.replace(control / "location")
     for made_in in (base, folder, control, control.parent):
-        sync_folder(made_in)
+        sync_folder(made_in)  # survives a power failure, as Postgres makes what is in its files
     return layout
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power failure, as Postgres makes what is in its files."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def socket_folder(layout: Layout) -> Path:

@@ -8,12 +8,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ledger.errors import EmbeddedServerError
+from ledger.outside.writing import sync_folder
 from ledger.store.embedded import binaries
 from ledger.store.embedded.folders import (
     PORT,
     Layout,
     clear_socket_folder,
-    sync_folder,
     system_folder,
     user_name,
 )
