@@ -96,9 +96,14 @@ class CheckpointFolder:
         """Move the checkpoint of a size out of the way, so that it no longer counts; nothing is deleted."""
         aside = self._of(origin) / _SET_ASIDE
         make_folder(aside)
-        for path in (self.timestamp_path(origin, size), self.path(origin, size)):
+        kept = self.path(origin, size)
+        name, number = kept.stem, 1
+        while (aside / f"{name}{_SUFFIX}").exists():  # given up before: another one of the same size
+            number += 1
+            name = f"{kept.stem}-{number}"
+        for path in (self.timestamp_path(origin, size), kept):
             if path.exists():
-                path.replace(aside / path.name)
+                path.replace(aside / f"{name}{path.suffix}")
 
     def _of(self, origin: str) -> Path:
         name = quote(origin, safe="")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ledger.canonical import leaf_hash
 from ledger.errors import EvidenceRefusedError
 from ledger.outside.tiles import TileFolder
 from ledger.progress import SILENT, Progress
 from ledger.store.tree import event_tree, read_entries_under, read_tile
-from ledger.tiles import TILE_WIDTH, Tile, tiles_of
+from ledger.tiles import TILE_HEIGHT, TILE_WIDTH, Tile, decode_entries, hashes_of, root_of, tiles_of
 from ledger.trust import read_checkpoint
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from ledger.checkpoint import Checkpoint
     from ledger.note import Note
     from ledger.store.ledger import Ledger
+    from ledger.tiles import TileTree
+
+_NEXT = "ledger verify"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,8 @@ def publish_tiles(
 
     Raises:
         EvidenceRefusedError: the folder is another log's, ahead, or not one that this log grew from.
-        IntegrityError: rows are missing, or the tiles do not lead to the checkpoint's root.
+        IntegrityError: rows are missing, a tile is not what its node is made of, an entry not that of its
+            hash, or the tiles do not lead to the checkpoint's root; the checkpoint is not published then.
         EnvironmentFaultError: a file cannot be written.
     """
     folder = TileFolder(directory)
@@ -66,9 +71,14 @@ def publish_tiles(
         tiles = list(_missing(folder, checkpoint.size, old_size, entries=entries))
         progress.start(len(tiles), "writing tiles")
         written = 0
+        tree = event_tree(connection, checkpoint.size)
         for tile in tiles:
             read = read_entries_under if tile.entries else read_tile
-            written += folder.write(tile, read(connection, tile))
+            contents = read(connection, tile)
+            _check_under_its_node(tree, tile, contents)
+            if tile.entries:
+                _check_entries(contents, read_tile(connection, replace(tile, entries=False)), tile)
+            written += folder.write(tile, contents)
             progress.advance(1)
         progress.finish()
     root = folder.tree(checkpoint.size).root()
@@ -79,6 +89,28 @@ def publish_tiles(
         if tile.is_full:
             folder.drop_partial(tile)
     return Published(checkpoint.size, written)
+
+
+def _check_under_its_node(tree: TileTree, tile: Tile, contents: bytes) -> None:
+    """Hold a full tile to the node above it; what of the tree is in no full tile makes up the root."""
+    if not tile.is_full or tile.entries:
+        return
+    node, above = root_of(hashes_of(contents)), tree.subtree(TILE_HEIGHT * (tile.level + 1), tile.index)
+    if node != above:
+        raise EvidenceRefusedError("node", above.hex(), node.hex(), place=tile.path(), next_step=_NEXT)
+
+
+def _check_entries(bundle: bytes, hashes: bytes, tile: Tile) -> None:
+    for place, (entry, wanted) in enumerate(zip(decode_entries(bundle), hashes_of(hashes), strict=True)):
+        actual = leaf_hash(entry)
+        if actual != wanted:
+            raise EvidenceRefusedError(
+                "entries",
+                f"the hash {wanted.hex()} of event {tile.first + place}",
+                actual.hex(),
+                place=tile.path(),
+                next_step=_NEXT,
+            )
 
 
 def _published_size(folder: TileFolder, connection: Connection, checkpoint: Checkpoint) -> int:
