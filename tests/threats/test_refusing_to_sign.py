@@ -14,8 +14,8 @@ from ledger.errors import (
     LedgerError,
 )
 from ledger.outside.checkpoints import CheckpointFolder
-from ledger.publish import publish_tiles
-from ledger.sign import sign_head
+from ledger.signing.head import sign_head
+from ledger.signing.tiles import publish_tiles
 from ledger.store.ledger import Ledger
 from tests.support.chains import chain_of
 from tests.support.direct import without_triggers

@@ -9,7 +9,7 @@ import pytest
 
 from ledger.errors import ExitCode
 from ledger.outside.checkpoints import CheckpointFolder
-from ledger.sign import accept_restore, sign_head
+from ledger.signing.head import accept_restore, sign_head
 from ledger.store.ledger import Ledger
 from ledger.verify import verify_database
 from tests.support.direct import without_triggers

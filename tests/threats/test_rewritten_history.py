@@ -10,7 +10,7 @@ from ledger.errors import EvidenceRefusedError, ExitCode, LedgerBehindError, Tim
 from ledger.note import Note
 from ledger.outside.checkpoints import CheckpointFolder
 from ledger.proof import ConsistencyProof, check_consistency
-from ledger.sign import sign_head
+from ledger.signing.head import sign_head
 from ledger.store.ledger import Ledger
 from ledger.timestamp import verify_token
 from ledger.trust import read_checkpoint, stamped_bytes, trust_checkpoint
