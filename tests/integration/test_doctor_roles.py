@@ -204,11 +204,15 @@ def test_doctor_works_for_every_role(untouched: str, kind: RoleKind) -> None:
 
 def test_doctor_says_for_each_role_what_an_attacker_could_do_and_what_finds_it(untouched: str) -> None:
     document = run("doctor", "--json", url=untouched).document
-    assert document["attackers"].keys() == {*(kind.value for kind in RoleKind), "superuser"}
+    assert document["attackers"].keys() == {
+        *(kind.value for kind in RoleKind),
+        "signing key",
+        "superuser",
+    }
     text = run("doctor", url=untouched).out
     for kind, said in document["attackers"].items():
         assert said in text
-        assert document["roles"].get(kind, {"role": "superuser"})["role"] in text
+        assert document["roles"].get(kind, {"role": kind})["role"] in text
 
 
 def test_doctor_looks_at_every_guard_there_is(untouched: str) -> None:

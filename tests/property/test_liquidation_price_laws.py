@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ledger.amounts import ONE, exact
@@ -65,6 +65,15 @@ def beyond(collateral: Decimal, other: Decimal, legs: list[Leg], price: Decimal,
     tier_tables(),
     thresholds,
 )
+@example(
+    Decimal(0),
+    Decimal("33089.92"),
+    [Decimal("0.001")],
+    Decimal(1),
+    Decimal(1),
+    (MarginTier(Decimal(0), None, Decimal("0.497"), Decimal(0), Decimal(10)),),
+    Decimal("0.5"),
+)
 def test_at_the_stated_price_the_threshold_is_reached_and_one_step_safer_it_is_not(
     collateral: Decimal,
     other: Decimal,
@@ -77,12 +86,13 @@ def test_at_the_stated_price_the_threshold_is_reached_and_one_step_safer_it_is_n
     with exact():
         legs = [Leg(size, size * entry, tiers) for size in quantities]
     found = threshold_prices(collateral, other, legs, mark, threshold)
-    if found.below is not None:
-        assert beyond(collateral, other, legs, found.below, threshold)
-        assert not beyond(collateral, other, legs, found.below + STEP, threshold)
-    if found.above is not None:
-        assert beyond(collateral, other, legs, found.above, threshold)
-        assert not beyond(collateral, other, legs, found.above - STEP, threshold)
+    with exact():  # a step from a price of eleven digits needs more than the usual 28
+        safer_below = None if found.below is None else found.below + STEP
+        safer_above = None if found.above is None else found.above - STEP
+    for price, safer in ((found.below, safer_below), (found.above, safer_above)):
+        if price is not None and safer is not None:
+            assert beyond(collateral, other, legs, price, threshold)
+            assert not beyond(collateral, other, legs, safer, threshold)
 
 
 @settings(max_examples=300, deadline=None)
