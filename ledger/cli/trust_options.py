@@ -44,6 +44,11 @@ class Trust:
             )
 
     @property
+    def asks_something(self) -> bool:
+        """Whether anything was asked for that only a signed checkpoint can meet."""
+        return bool(self.log_keys) or self.has_timestamp or any(self._given.values())
+
+    @property
     def has_timestamp(self) -> bool:
         """Whether a timestamp token was given."""
         return self._token is not None

@@ -49,6 +49,11 @@ def verify(session: Session, *, tiles: Path | None, checkpoint_files: tuple[Path
         raise InvalidInputError(
             "a timestamp is of one checkpoint", next_step="give one --trusted-checkpoint with --timestamp"
         )
+    if trust.asks_something and tiles is None and not checkpoint_files:
+        raise InvalidInputError(
+            "keys, witnesses and timestamps are of signed checkpoints, and none is given to be checked",
+            next_step="give the one that you kept: --trusted-checkpoint FILE",
+        )
     given = [_given(path, trust, stamped=tiles is None) for path in checkpoint_files]
     if tiles is not None:
         return _verify_tiles(session, tiles, given, trust)
@@ -62,7 +67,7 @@ def verify(session: Session, *, tiles: Path | None, checkpoint_files: tuple[Path
 
 def _given(path: Path, trust: Trust, *, stamped: bool) -> GivenCheckpoint:
     data = read_small_file(path)
-    if not trust.log_keys:
+    if not trust.asks_something:
         return GivenCheckpoint(str(path), read_checkpoint(data)[1], signature_checked=False)
     policy = trust.policy()
     if not stamped:  # the tiles' own checkpoint has to meet the policy; whoever kept this one is its witness

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from ledger.checkpoint import SigningKey
 from ledger.errors import InvalidInputError, KeyUnusableError, NotFoundError
 from ledger.note import NoteFormError, SignatureType, VerifierKey
-from ledger.outside.writing import make_folder, read_small_file, write_file
+from ledger.outside.writing import make_folder, read_small_file, sync_folder, write_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 SHORTEST_PASSPHRASE = 12
 _RETIRED = "retired"
 _NEXT = "next"
+_PROMOTION = "promotion"
 
 
 class Purpose(StrEnum):
@@ -110,7 +111,7 @@ class Keyring:
     def generate(
         self, purpose: Purpose, name: str, passphrase: bytes, *, state: str = "current"
     ) -> list[StoredKey]:
-        """Make a new key, or a pair of them, for a purpose.
+        """Make a new key, or a pair of them, for a purpose; of half a pair, after a crash, the other half.
 
         Raises:
             InvalidInputError: the passphrase is shorter than 12 bytes, or such keys are there already.
@@ -121,13 +122,15 @@ class Keyring:
                 f"the passphrase has fewer than {SHORTEST_PASSPHRASE} bytes",
                 next_step="give a long one: openssl rand -base64 24",
             )
+        self.finish_promotion()
         present = self.find(purpose, name, state)
-        if present:
+        missing = self._missing(purpose, present)
+        if not missing:
             raise InvalidInputError(
                 f"there is a {state} {purpose} key already: {present[0].verifier}",
                 next_step="ledger keys rotate",
             )
-        keys = [_new_key(name, kind) for kind in _TYPES[purpose]]
+        keys = [_new_key(name, kind) for kind in missing]
         folder = self.folder / _NEXT if state == "next" else self.folder
         make_folder(self.folder, private=True)
         make_folder(folder, private=True)
@@ -156,6 +159,7 @@ class Keyring:
             NotFoundError: there is no such key.
             KeyUnusableError: wrong passphrase, or the private file is not that of the public one.
         """
+        self.finish_promotion()
         stored = self.find(purpose, name, state)
         if not stored:
             raise NotFoundError(
@@ -166,15 +170,49 @@ class Keyring:
         return tuple(_load(key, words) for key in stored)
 
     def promote(self, purpose: Purpose, name: str) -> None:
-        """Retire the current keys of a purpose and make the next ones current; may be repeated."""
+        """Retire the current keys of a purpose and make the next ones current; may be repeated.
+
+        What is to be moved is written down first, so that a crash in between is made up for.
+        """
+        self.finish_promotion()
         fresh = self.find(purpose, name, "next")
         if not fresh:
             return
-        make_folder(self.folder / _RETIRED, private=True)
-        for state, folder in (("current", self.folder / _RETIRED), ("next", self.folder)):
-            for key in self.find(purpose, name, state):
-                for path in (key.file, key.file.with_suffix(".vkey")):
-                    path.replace(folder / path.name)
+        lines = [f"retired {key.file.stem}\n" for key in self.find(purpose, name, "current")]
+        lines += [f"current {key.file.stem}\n" for key in fresh]
+        write_file(self.folder / _PROMOTION, "".join(lines).encode(), force=True, private=True)
+        self.finish_promotion()
+
+    def finish_promotion(self) -> bool:
+        """Do what is left of a promotion that was interrupted; return whether there was one."""
+        journal = self.folder / _PROMOTION
+        if not journal.exists():
+            return False
+        retired = self.folder / _RETIRED
+        make_folder(retired, private=True)
+        for line in read_small_file(journal).decode("ascii", "replace").splitlines():
+            state, _, stem = line.partition(" ")
+            # A key is where its public file is, which is the first to leave and the last to arrive.
+            source, target, suffixes = (
+                (self.folder, retired, (".vkey", ".pem"))
+                if state == "retired"
+                else (self.folder / _NEXT, self.folder, (".pem", ".vkey"))
+            )
+            for path in (source / f"{stem}{suffix}" for suffix in suffixes):
+                if path.exists():
+                    path.replace(target / path.name)
+        for folder in (retired, self.folder):
+            sync_folder(folder)
+        journal.unlink()
+        return True
+
+    def is_complete(self, purpose: Purpose, name: str, state: str = "current") -> bool:
+        """Tell whether there is a key of each type that a purpose has."""
+        return not self._missing(purpose, self.find(purpose, name, state))
+
+    def _missing(self, purpose: Purpose, present: list[StoredKey]) -> list[SignatureType]:
+        types = {key.verifier.type for key in present}
+        return [kind for kind in _TYPES[purpose] if kind not in types]
 
 
 def _new_key(name: str, kind: SignatureType) -> SigningKey:

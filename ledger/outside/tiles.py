@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ledger.errors import EnvironmentFaultError, EvidenceRefusedError, InvalidInputError
 from ledger.merkle import HASH_SIZE_BYTES
-from ledger.outside.writing import make_folder, read_small_file, write_file
+from ledger.outside.writing import make_folder, open_regular, read_small_file, write_file
 from ledger.tiles import TILE_WIDTH, Tile, TileTree, decode_entries
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class TileFolder:
             InvalidInputError: the file cannot be read.
         """
         path = self.folder / CHECKPOINT_FILE
-        return read_small_file(path) if path.exists() else None
+        return read_small_file(path, regular=True) if path.exists() else None
 
     def tree(self, size: int) -> TileTree:
         """Return a tree whose tiles are read from the folder; errors as in :meth:`read`."""
@@ -81,7 +82,7 @@ class TileFolder:
         for each in dict.fromkeys((tile, Tile(tile.level, tile.index, entries=tile.entries))):
             path = self.folder / each.path()
             try:
-                with path.open("rb") as file:
+                with open_regular(path) as file:
                     return each, file.read(largest_bytes + 1)
             except (FileNotFoundError, NotADirectoryError):
                 continue
@@ -102,7 +103,7 @@ class TileFolder:
         """
         path = self.folder / tile.path()
         if path.exists():
-            if path.read_bytes() != contents:
+            if not self._holds(path, contents):
                 raise EvidenceRefusedError(
                     "tile", "the contents of the log", "others", place=str(path),
                     next_step="give an empty folder; keep this one as evidence",
@@ -111,7 +112,9 @@ class TileFolder:
         make_folder(path.parent)
         beside = path.with_name(f".{path.name}.partial")
         try:
-            beside.write_bytes(contents)
+            beside.unlink(missing_ok=True)  # left by a crash, or a link that somebody planted
+            with beside.open("xb") as file:
+                file.write(contents)
             beside.replace(path)
         except OSError as error:
             raise EnvironmentFaultError(
@@ -119,6 +122,16 @@ class TileFolder:
                 next_step="check the free space and the permissions of its folder",
             ) from error
         return True
+
+    @staticmethod
+    def _holds(path: Path, contents: bytes) -> bool:
+        try:
+            with open_regular(path) as file:
+                return file.read(len(contents) + 1) == contents
+        except OSError as error:
+            raise EnvironmentFaultError(
+                f"{path} cannot be read: {error.strerror}", next_step="give an empty folder"
+            ) from error
 
     def publish(self, note: bytes) -> None:
         """Put a checkpoint in place, after everything under it is on the disk.
@@ -133,7 +146,10 @@ class TileFolder:
     def drop_partial(self, tile: Tile) -> None:
         """Remove the partial tiles that a full one made superfluous."""
         folder = (self.folder / tile.path()).with_name(f"{(self.folder / tile.path()).name}.p")
-        if folder.is_dir():
-            for path in folder.iterdir():
+        if folder.is_symlink() or not folder.is_dir():  # what a link leads to is not ours to remove
+            return
+        for path in folder.iterdir():
+            if path.name.isdigit() and not path.is_dir():
                 path.unlink()
+        with suppress(OSError):  # something else is in it
             folder.rmdir()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
-from typing import TYPE_CHECKING
+import stat
+from typing import IO, TYPE_CHECKING
 
 from ledger.errors import EnvironmentFaultError, InvalidInputError
 
@@ -71,14 +73,31 @@ def make_folder(path: Path, *, private: bool = False) -> None:
         ) from error
 
 
-def read_small_file(path: Path) -> bytes:
+def open_regular(path: Path) -> IO[bytes]:
+    """Open a file of a folder that a stranger made: never a pipe, on which reading would wait, or a device.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+def read_small_file(path: Path, *, regular: bool = False) -> bytes:
     """Return the contents of a file of at most 16 MiB.
+
+    Args:
+        path: which; a pipe will do,
+        regular: unless it has to be a regular file, as in a folder that a stranger made.
 
     Raises:
         InvalidInputError: there is no such file, it cannot be read, or it is larger.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) if regular else path.open("rb") as file:
             data = file.read(_READ_AT_MOST_BYTES + 1)
     except OSError as error:
         raise InvalidInputError(f"the file cannot be read: {error.strerror}", place=(str(path),)) from None

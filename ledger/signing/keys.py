@@ -39,8 +39,9 @@ def generate_keys(
         LedgerError: this role may not record them.
     """
     name = key_name(ledger.origin, purpose)
+    keyring.finish_promotion()
     keys = keyring.find(purpose, name, "current")
-    if not keys or all(is_registered(ledger, key) for key in keys):
+    if not keyring.is_complete(purpose, name) or all(is_registered(ledger, key) for key in keys):
         keys = keyring.generate(purpose, name, passphrase)
     _record(ledger, "SigningKeyRegistered", keys, clock, {})
     return keys
@@ -93,15 +94,21 @@ def rotate_keys(
         LedgerBehindError, ChainBrokenError: the head cannot be signed.
     """
     name = key_name(ledger.origin, purpose)
-    current, fresh = keyring.find(purpose, name, "current"), keyring.find(purpose, name, "next")
+    signs = purpose is Purpose.CHECKPOINT
+    if keyring.finish_promotion():  # all else was done before it began
+        registered = keyring.find(purpose, name, "current")
+        keys = keyring.load(purpose, name, new_passphrase) if signs else ()
+        handover = sign_head(ledger, keys, checkpoints, clock=clock) if signs else None
+        return Rotation(keyring.find(purpose, name, "retired"), registered, handover)
+    current = keyring.find(purpose, name, "current")
     if not current:
         raise NotFoundError(
             f"there is no {purpose} key of {name} in {keyring.folder}",
             next_step=f"ledger keys generate --purpose {purpose}",
         )
-    signs = purpose is Purpose.CHECKPOINT
     old = () if compromised_at is not None or not signs else keyring.load(purpose, name, passphrase)
-    if not fresh:
+    fresh = keyring.find(purpose, name, "next")
+    if not keyring.is_complete(purpose, name, "next"):
         fresh = keyring.generate(purpose, name, new_passphrase(), state="next")
     new = keyring.load(purpose, name, new_passphrase, state="next") if signs else ()
     _record(ledger, "SigningKeyRegistered", fresh, clock, {"reason": reason})

@@ -21,6 +21,8 @@ _CONSTRUCTED = 0x20
 _LARGE_TAG = 0x1F
 _CONSTRUCTED_UNIVERSALS = (SEQUENCE, SET)
 _UNIVERSAL_LIMIT = 0x40
+_LONGEST_INTEGER_BYTES = 64  # serial numbers and nonces have 20 or fewer; Python prints no number of 1,800
+_LONGEST_ARC_BITS = 128  # as long as the longest in use, a UUID under 2.25
 _MAX_DEPTH = 32  # certificates nest a dozen deep; this bounds our own recursion
 
 # RFC 3161 §2.4.2: seconds always, a fraction without trailing zeros, zone Z.
@@ -74,6 +76,10 @@ class Element:
         )
         if not content or padded:
             raise self.refused("an INTEGER that is not in its shortest form")
+        if len(content) > _LONGEST_INTEGER_BYTES:
+            raise self.refused(
+                f"an INTEGER of {len(content)} bytes; {_LONGEST_INTEGER_BYTES} are read at most"
+            )
         return int.from_bytes(content, signed=True)
 
     def boolean(self) -> bool:
@@ -91,6 +97,8 @@ class Element:
             if fresh and octet == 0x80:
                 raise self.refused("an OBJECT IDENTIFIER with a padded arc")
             arc, fresh = arc << 7 | octet & 0x7F, octet < 0x80
+            if arc.bit_length() > _LONGEST_ARC_BITS:
+                raise self.refused(f"an OBJECT IDENTIFIER with an arc of over {_LONGEST_ARC_BITS} bits")
             if fresh:
                 arcs.append(arc)
                 arc = 0

@@ -134,6 +134,8 @@ class _TileReader:
         complete = all(self._leaves(tile) for tile in tiles)
         self.progress.finish()
         report.events, report.root_hash = self.frontier.size, self.frontier.root()
+        if checkpoint.size == 0:
+            report.add(self.growth.check(self.frontier, checkpoint.origin), CHECKPOINT_FILE)
         if complete:
             if report.root_hash != checkpoint.root_hash:
                 report.fail("root", checkpoint.root_hash.hex(), report.root_hash.hex(), file=CHECKPOINT_FILE)

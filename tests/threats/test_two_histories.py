@@ -11,6 +11,7 @@ from ledger.errors import EvidenceRefusedError, ExitCode
 from ledger.note import Note
 from ledger.proof import ConsistencyProof, check_consistency
 from ledger.trust import trust_checkpoint
+from ledger.witness.decision import Verdict, WatchedLog, consider
 from tests.support.chains import chain_of
 from tests.support.evidence import LOG_KEYS, POLICY, WITNESS, Evidence, give_away, write_tiles
 from tests.support.keys import AT, ORIGIN, policy, witness_key
@@ -79,3 +80,18 @@ def test_who_kept_a_checkpoint_of_one_history_finds_the_other(tmp_path: Path) ->
     words = ("--trusted-checkpoint", "seen", *KEYS, "--json")
     outcome = run("verify", "--tiles", "others", *words, url=UNREACHABLE, cwd=tmp_path)
     assert (outcome.code, outcome.document["checks"]["trusted_checkpoint"]) == (3, False)
+
+
+def test_a_witness_cosigns_one_of_two_histories_and_keeps_the_other_as_evidence() -> None:
+    keys = tuple(key.verifier for key in LOG_KEYS)
+    first = ConsistencyProof(0, (), uncosigned(SHOWN_TO_SOME).note).encode()
+    cosigned = consider(first, WatchedLog(ORIGIN, keys), (WITNESS,), AT)
+    assert cosigned.verdict is Verdict.COSIGNED
+    watched = WatchedLog(ORIGIN, keys, cosigned.cosigned)
+    other = ConsistencyProof(12, (), SHOWN_TO_OTHERS.note).encode()
+    refused = consider(other, watched, (WITNESS,), AT)
+    assert (refused.verdict, refused.cosignatures) == (Verdict.OTHER_ROOT, ())
+    assert refused.contradicts == cosigned.cosigned
+    longer = give_away(chain_of(14, seconds=range(50, 64)), old_size=12, index=7)
+    growth = ConsistencyProof(12, ConsistencyProof.parse(longer.consistency).hashes, uncosigned(longer).note)
+    assert consider(growth.encode(), watched, (WITNESS,), AT).verdict is Verdict.UNPROVEN

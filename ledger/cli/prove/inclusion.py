@@ -8,9 +8,10 @@ from uuid import UUID
 
 import click
 
+from ledger.canonical import leaf_hash
 from ledger.cli.common import Session, ledger_command
-from ledger.cli.prove.trees import Origin, opened, tiles_option
-from ledger.errors import InvalidInputError, NotFoundError
+from ledger.cli.prove.trees import Origin, opened, tiles_option, whole_number
+from ledger.errors import EvidenceRefusedError, InvalidInputError, NotFoundError
 from ledger.outside.tiles import TileFolder
 from ledger.outside.writing import read_small_file, write_file
 from ledger.prove import prove_inclusion
@@ -73,6 +74,8 @@ def inclusion(
             )
         proof = prove_inclusion(log.tree, index, note, checkpoint)
         entry = _entry(log, tiles, index) if event_out is not None else None
+        if entry is not None and leaf_hash(entry) != log.tree.leaf(index):
+            raise EvidenceRefusedError("entries", log.tree.leaf(index).hex(), leaf_hash(entry).hex())
     target = out or Path(f"{index}.tlog-proof")
     if not dry_run:
         if event_out is not None and entry is not None:
@@ -95,13 +98,14 @@ def inclusion(
 
 
 def _index(log: Origin, event: str) -> int:
-    if event.isascii() and event.isdigit():
-        return int(event)
+    index = whole_number(event)
+    if index is not None:
+        return index
     try:
         event_id = UUID(event)
     except ValueError:
         raise InvalidInputError(
-            f"{event!r} is neither a sequence nor an event's id", next_step="ledger log"
+            f"{event[:40]!r} is neither a sequence nor an event's id", next_step="ledger log"
         ) from None
     if log.ledger is None:
         raise InvalidInputError("from tiles an event is named by its sequence", next_step="give a number")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ledger.store.ledger import Ledger
     from ledger.tiles import TileTree
 
+_MOST_DIGITS = 20  # of a number below 2^64
 tiles_option = click.option(
     "--tiles",
     type=click.Path(path_type=Path, file_okay=False),
@@ -99,6 +100,12 @@ def opened(session: Session, tiles: Path | None) -> Iterator[Origin]:
         yield Origin(ledger.origin, tree, session.checkpoints(), ledger=ledger)
 
 
+def whole_number(value: str) -> int | None:
+    """Return a place or a size that was given as a number, or None where it is none."""
+    is_number = value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS
+    return int(value) if is_number else None
+
+
 def size_or_checkpoint(value: str) -> tuple[int, tuple[Note, Checkpoint] | None]:
     """Read a tree size, or a file with a checkpoint.
 
@@ -106,7 +113,8 @@ def size_or_checkpoint(value: str) -> tuple[int, tuple[Note, Checkpoint] | None]
         InvalidInputError: neither.
         EvidenceRefusedError: the file is no checkpoint.
     """
-    if value.isascii() and value.isdigit():
-        return int(value), None
+    size = whole_number(value)
+    if size is not None:
+        return size, None
     note, checkpoint = read_checkpoint(read_small_file(Path(value)))
     return checkpoint.size, (note, checkpoint)
