@@ -7,16 +7,22 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from psycopg import errors as postgres_errors
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import URL, Connection, Engine, Select, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
-from ledger.errors import DatabaseUnavailableError, InvalidInputError
+from ledger.errors import DatabaseUnavailableError, EnvironmentFaultError, InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+_NOT_AS_MADE = (
+    postgres_errors.UndefinedTable,
+    postgres_errors.UndefinedColumn,
+    postgres_errors.DatatypeMismatch,
+)
 _CONNECT_TIMEOUT_SECONDS = 10
 _ROWS_A_FETCH = 2_000
 _DATABASE_HINT = "check that the server runs and the URL is right: ledger doctor --database URL"
@@ -106,9 +112,14 @@ def stream(connection: Connection, query: Select[Any]) -> Generator[tuple[Any, .
 
 @contextmanager
 def translated_errors(url: URL) -> Iterator[None]:
-    """Turn a driver's report that the database is out of reach into our error; others pass through."""
+    """Turn a driver's report that the database is out of reach, or lacks a table or column, into our error.
+
+    Others pass through.
+    """
     try:
         yield
+    except _NOT_AS_MADE as error:
+        raise _not_as_made(error) from error
     except OperationalError as error:
         raise _unavailable(url, error.orig) from error
     except psycopg.OperationalError as error:
@@ -116,7 +127,16 @@ def translated_errors(url: URL) -> Iterator[None]:
     except DBAPIError as error:
         if error.connection_invalidated:
             raise _unavailable(url, error.orig) from error
+        if isinstance(error.orig, _NOT_AS_MADE):
+            raise _not_as_made(error.orig) from error
         raise
+
+
+def _not_as_made(cause: psycopg.Error) -> EnvironmentFaultError:
+    return EnvironmentFaultError(
+        f"the tables are not as the migrations make them: {cause.diag.message_primary}",
+        next_step="ledger doctor; somebody with rights over the tables changed them",
+    )
 
 
 def _unavailable(url: URL, cause: BaseException | None) -> DatabaseUnavailableError:

@@ -12,6 +12,7 @@ from ledger.chain import ChainVerifier, Entry, Failure
 from ledger.errors import LedgerNotInitialisedError
 from ledger.events.envelope import subjects_of
 from ledger.progress import SILENT, Progress
+from ledger.report import printable
 from ledger.store.database import make_engine, reading, stream
 from ledger.store.migrate import check_revision
 from ledger.store.schema import event_subjects, events, ledger_head
@@ -91,7 +92,9 @@ class VerifyReport:
         for failure in failures:
             self.checks[failure.check] = False
             if len(self.failures) < MOST_FAILURES_KEPT:
-                self.failures.append(failure)
+                # What was found may be anything that somebody put there, of any length.
+                expected, actual = printable(failure.expected), printable(failure.actual)
+                self.failures.append(Failure(failure.sequence, failure.check, expected, actual))
 
 
 def verify_ledger(
@@ -175,7 +178,7 @@ def verify_connection(
         report.add([Failure(None, "head", "one head row", "more than one")])
     report.add(_check_head(head, chain, last_sequence, last_appended_at) + acceptance.finish())
     progress.finish()
-    report.origin = chain.origin or report.origin
+    report.origin = printable(chain.origin or report.origin)
     report.events, report.head_sequence, report.head_hash = chain.events, last_sequence, chain.head
     report.root_hash = chain.tree.root()
     # An event stands before the node that it is under.
