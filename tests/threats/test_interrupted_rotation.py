@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ledger.errors import InvalidInputError
-from ledger.keys import generate_keys, rotate_keys
 from ledger.outside.checkpoints import CheckpointFolder
 from ledger.outside.keyring import Keyring, Purpose
-from ledger.sign import sign_head
+from ledger.signing.head import sign_head
+from ledger.signing.keys import generate_keys, rotate_keys
 from ledger.store.ledger import Ledger
 from ledger.trust import TrustPolicy, trust_checkpoint
 from ledger.verify import verify_ledger
