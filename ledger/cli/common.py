@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ledger.store.ledger import Ledger
 
 ERROR_SCHEMA = "ledger.error/1"
+_MOST_DIGITS = 20  # of a number below 2^64
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +195,12 @@ accept_restore_option = click.option(
     metavar="REASON",
     help="Go on although the database was set back behind a kept checkpoint; recorded as RestoreAccepted.",
 )
+
+
+def whole_number(value: str) -> int | None:
+    """Return a sequence or a size that was given as a number; None where it is none, or is endless."""
+    is_number = value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS
+    return int(value) if is_number else None
 
 
 class TimeType(click.ParamType[Any]):

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import click
 
-from ledger.cli.common import Session, ledger_command
+from ledger.cli.common import Session, ledger_command, whole_number
 from ledger.cli.log import event_document
 from ledger.errors import InvalidInputError
 
@@ -19,14 +19,15 @@ from ledger.errors import InvalidInputError
 def show(session: Session, *, event: str, canonical: bool) -> None:
     """Show one event in full: what its source said, and how the ledger linked it."""
     with session.ledger() as ledger:
-        if event.isascii() and event.isdigit():
-            found = ledger.event(int(event))
+        sequence = whole_number(event)
+        if sequence is not None:
+            found = ledger.event(sequence)
         else:
             try:
                 event_id = UUID(event)
             except ValueError:
                 raise InvalidInputError(
-                    f"{event!r} is neither a sequence nor an event's id", next_step="ledger show 0"
+                    f"{event[:40]!r} is neither a sequence nor an event's id", next_step="ledger show 0"
                 ) from None
             found = ledger.event_by_id(event_id)
     if canonical:

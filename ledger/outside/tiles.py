@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -110,9 +111,8 @@ class TileFolder:
                 )  # fmt: skip
             return False
         make_folder(path.parent)
-        beside = path.with_name(f".{path.name}.partial")
+        beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")  # nobody else's, and no link
         try:
-            beside.unlink(missing_ok=True)  # left by a crash, or a link that somebody planted
             with beside.open("xb") as file:
                 file.write(contents)
             beside.replace(path)
@@ -121,6 +121,8 @@ class TileFolder:
                 f"{path} could not be written: {error.strerror or error}",
                 next_step="check the free space and the permissions of its folder",
             ) from error
+        finally:
+            beside.unlink(missing_ok=True)
         return True
 
     @staticmethod

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from ledger.cli.common import TIME, Session
+from ledger.cli.common import TIME, Session, whole_number
 from ledger.clock import format_time
 from replay.fold import Cut, known_at
 
@@ -29,8 +29,9 @@ class SequenceOrTime(click.ParamType[Any]):
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int | datetime:
         """Read digits as a sequence and everything else as a time."""
-        if value.isascii() and value.isdigit():
-            return int(value)
+        sequence = whole_number(value)
+        if sequence is not None:
+            return sequence
         time = TIME.convert(value, param, ctx)
         assert isinstance(time, datetime)  # noqa: S101 (it fails otherwise)
         return time

@@ -12,10 +12,13 @@ from ledger.checkpoint import Checkpoint, sign_checkpoint
 from ledger.errors import EvidenceRefusedError, ExitCode, InvalidInputError
 from ledger.merkle import EMPTY_ROOT, MerkleFrontier
 from ledger.note import MOST_SIGNATURES, Note, Signature
+from ledger.outside.checkpoints import CheckpointFolder
 from ledger.outside.tiles import TileFolder
+from ledger.signing.head import sign_head
+from ledger.store.ledger import Ledger
 from ledger.tiles import Tile
-from ledger.timestamp import der, parse_token
-from ledger.trust import trust_checkpoint
+from ledger.timestamp import der, make_request, parse_token
+from ledger.trust import stamped_bytes, trust_checkpoint
 from ledger.verify.growth import GivenCheckpoint, GrowthChecker
 from ledger.verify.tiles import verify_tiles
 from tests.support.chains import chain_of
@@ -94,7 +97,8 @@ def test_a_tile_is_never_written_through_a_link(tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.write_text("a file of somebody else")
     (tmp_path / "tiles/tile/0").mkdir(parents=True)
-    (tmp_path / "tiles/tile/0/.000.partial").symlink_to(precious)
+    for name in (".000.partial", ".000"):
+        (tmp_path / "tiles/tile/0" / name).symlink_to(precious)
     assert TileFolder(tmp_path / "tiles").write(Tile(0, 0), bytes(8192))
     assert precious.read_text() == "a file of somebody else"
     assert (tmp_path / "tiles/tile/0/000").read_bytes() == bytes(8192)
@@ -281,3 +285,38 @@ def test_a_key_of_the_wrong_purpose_signs_and_proves_nothing(tmp_path: Path) -> 
     cosigned = sign_checkpoint(trust_checkpoint(EVIDENCE.note, OWN).checkpoint, (WITNESS,), AT)
     with pytest.raises(EvidenceRefusedError, match="signature"):
         trust_checkpoint(cosigned.encode(), OWN)
+
+
+@pytest.mark.parametrize("words", [["inclusion", "7", "--dry-run"], ["consistency", "5"]])
+def test_the_name_of_a_strangers_log_does_not_write_to_the_terminal(tmp_path: Path, words: list[str]) -> None:
+    evidence = give_away(chain_of(12), old_size=5, index=7, origin="evil\x9b31m\u202etxt")
+    write_tiles(tmp_path / "tiles", evidence, entries=False)
+    outcome = run("prove", *words, "--tiles", "tiles", url=UNREACHABLE, cwd=tmp_path)
+    assert outcome.code == ExitCode.OK, outcome
+    assert outcome.out.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize("change", ["a signature more", "a larger tree"])
+def test_a_checkpoint_that_is_brought_along_with_a_token_is_not_taken_among_the_kept_ones(
+    database_url: str, tmp_path: Path, change: str
+) -> None:
+    """Otherwise it would spoil the kept one's signatures, or make every later append refuse."""
+    with Ledger.initialise(database_url, origin=ORIGIN) as ledger:
+        head = sign_head(ledger, LOG_KEYS, CheckpointFolder(tmp_path / "home" / "checkpoints"))
+    false = Signature(ORIGIN, LOG_KEYS[0].verifier.id, bytes(64))
+    brought = {
+        "a signature more": head.note.with_signatures((false,)).encode(),
+        "a larger tree": signed(99, bytes(32)),
+    }[change]
+    (tmp_path / "brought").write_bytes(brought)
+    note = Note.parse(brought)
+    message = stamped_bytes(note, Checkpoint.parse(note.text))
+    request = make_request(message)
+    (tmp_path / "request").write_bytes(request)
+    (tmp_path / "reply").write_bytes(Stamping.make(tmp_path / "authority").authority.reply(request))
+    words = ("reply", "--request", "request", "--checkpoint", "brought", "--home", "home")
+    outcome = run("timestamp", "store", *words, url=database_url, cwd=tmp_path)
+    assert outcome.code in {ExitCode.INTEGRITY_BROKEN, ExitCode.NOT_FOUND}, outcome
+    kept = [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
+    assert kept == [head.path]
+    assert head.path.read_bytes() == head.note.encode()

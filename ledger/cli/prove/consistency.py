@@ -13,6 +13,7 @@ from ledger.cli.prove.trees import opened, size_or_checkpoint, tiles_option
 from ledger.errors import EvidenceRefusedError, NotFoundError
 from ledger.outside.writing import write_file
 from ledger.prove import Growth, prove_consistency
+from ledger.report import printable
 
 if TYPE_CHECKING:
     from ledger.checkpoint import Checkpoint
@@ -96,9 +97,10 @@ def _document(origin: str, growth: Growth, file: bytes | None) -> dict[str, Any]
 
 
 def _words(document: dict[str, Any], out: Path | None) -> str:
+    name, old_size, new_size = (document[each] for each in ("origin", "old_size", "new_size"))
     return "\n".join(
         [
-            f"{document['origin']} grew from {document['old_size']} to {document['new_size']} events.",
+            f"{printable(name)} grew from {old_size} to {new_size} events.",
             f"old root  {document['old_root']}",
             f"new root  {document['new_root']}",
             *document["hashes"],

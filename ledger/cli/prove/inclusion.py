@@ -9,12 +9,13 @@ from uuid import UUID
 import click
 
 from ledger.canonical import leaf_hash
-from ledger.cli.common import Session, ledger_command
-from ledger.cli.prove.trees import Origin, opened, tiles_option, whole_number
+from ledger.cli.common import Session, ledger_command, whole_number
+from ledger.cli.prove.trees import Origin, opened, tiles_option
 from ledger.errors import EvidenceRefusedError, InvalidInputError, NotFoundError
 from ledger.outside.tiles import TileFolder
 from ledger.outside.writing import read_small_file, write_file
 from ledger.prove import prove_inclusion
+from ledger.report import printable
 from ledger.tiles import TILE_WIDTH
 from ledger.trust import read_checkpoint
 
@@ -88,7 +89,7 @@ def inclusion(
             write_file(target, proof.encode(), force=force)
     session.emit(
         _document(log.name, proof, checkpoint.size, target, dry_run=dry_run),
-        f"Event {index} of {log.name} is under the checkpoint of {checkpoint.size} events.\n"
+        f"Event {index} of {printable(log.name)} is under the checkpoint of {checkpoint.size} events.\n"
         + (
             "Nothing was written (--dry-run)."
             if dry_run

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ledger.cli.common import whole_number
 from ledger.errors import NotFoundError
 from ledger.outside.tiles import CHECKPOINT_FILE, TileFolder
 from ledger.outside.writing import read_small_file
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from ledger.store.ledger import Ledger
     from ledger.tiles import TileTree
 
-_MOST_DIGITS = 20  # of a number below 2^64
 tiles_option = click.option(
     "--tiles",
     type=click.Path(path_type=Path, file_okay=False),
@@ -98,12 +98,6 @@ def opened(session: Session, tiles: Path | None) -> Iterator[Origin]:
     with session.ledger() as ledger, ledger.reading() as connection:
         tree = event_tree(connection, ledger_size(connection))
         yield Origin(ledger.origin, tree, session.checkpoints(), ledger=ledger)
-
-
-def whole_number(value: str) -> int | None:
-    """Return a place or a size that was given as a number, or None where it is none."""
-    is_number = value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS
-    return int(value) if is_number else None
 
 
 def size_or_checkpoint(value: str) -> tuple[int, tuple[Note, Checkpoint] | None]:

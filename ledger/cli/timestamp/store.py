@@ -9,6 +9,7 @@ import click
 from ledger.cli.common import Session, ledger_command
 from ledger.cli.timestamp.checkpoints import checkpoint_option, named_checkpoint
 from ledger.clock import format_time
+from ledger.errors import EvidenceRefusedError
 from ledger.outside.writing import read_small_file, write_file
 from ledger.timestamp import check_reply
 from ledger.trust import stamped_bytes
@@ -39,14 +40,23 @@ def store(
     """Keep an authority's reply beside the kept checkpoint that it is of.
 
     The reply must answer the request and be over this checkpoint. Who signed it is checked by ledger
-    timestamp check, against roots that you trust.
+    timestamp check, against roots that you trust. A checkpoint that is given counts only if it is the
+    kept one: nothing is added to what is kept.
     """
     note, checkpoint = named_checkpoint(session, checkpoint_file)
     data = read_small_file(reply)
     claimed = check_reply(data, stamped_bytes(note, checkpoint), read_small_file(request_file))
     checkpoints = session.checkpoints()
+    kept, before = checkpoints.read(checkpoint.origin, checkpoint.size)
+    if before != checkpoint or stamped_bytes(kept, before) != stamped_bytes(note, checkpoint):
+        raise EvidenceRefusedError(
+            "checkpoint",
+            "the one that is kept, with the log's signatures on it",
+            "another",
+            place=str(checkpoint_file),
+            next_step="ask for a timestamp of the one that is kept: ledger timestamp request",
+        )
     if not dry_run:
-        checkpoints.keep(note, checkpoint)
         write_file(checkpoints.timestamp_path(checkpoint.origin, checkpoint.size), data, force=force)
     path = checkpoints.timestamp_path(checkpoint.origin, checkpoint.size)
     session.emit(
