@@ -7,6 +7,7 @@ import re
 import signal
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ledger.note import VerifierKey
-    from ledger.signing.checkpoint import MadeCheckpoint
+    from ledger.signing.checkpoint import CheckpointMaker, MadeCheckpoint
+    from ledger.store.ledger import Ledger
 
 _EVERY = re.compile(r"([1-9][0-9]{0,6})(s|m|h)", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
@@ -110,10 +112,11 @@ def checkpoint(
     if dry_run:
         _tell_head(session)
         return
+    if every is None and out is not None and out.exists() and not force:
+        raise InvalidInputError(f"{out} exists already; nothing was signed", next_step="--force replaces it")
     with session.ledger() as ledger:
-        keys = session.keyring().load(Purpose.CHECKPOINT, ledger.origin, passphrase)
         maker = CheckpointMaker(
-            keys,
+            session.keyring().load(Purpose.CHECKPOINT, ledger.origin, passphrase),
             session.checkpoints(),
             witnesses,
             witness_keys,
@@ -122,30 +125,51 @@ def checkpoint(
             tiles,
             entries,
         )
+        _make(session, ledger, maker, out, says_always=True)
+        if every is not None:
+            _go_on(session, ledger, maker, out, every, passphrase)
 
-        def make(*, replaces: bool) -> None:
-            made = maker.make(ledger, session.progress())
-            for problem in made.problems:
-                session.tell(f"warning: {problem.message}")
-            if out is not None and str(out) != "-":
-                write_file(out, made.head.note.encode(), force=replaces)
-            if str(out) == "-" and not session.as_json:
-                click.echo(made.head.note.encode().decode(), nl=False)
-            else:
-                session.emit_line(_document(made), _words(made))
 
-        if every is None:
-            make(replaces=force)
-            return
-        with _asked_to_stop() as stop:
-            while True:
-                try:
-                    make(replaces=True)
-                except EnvironmentFaultError as error:
-                    session.tell(f"warning: {error.message}; trying again in {every} s")
-                if stop.wait(every):
-                    session.tell("stopped")
-                    return
+def _make(
+    session: Session, ledger: Ledger, maker: CheckpointMaker, out: Path | None, *, says_always: bool
+) -> None:
+    made = maker.make(ledger, session.progress())
+    for problem in made.problems:
+        session.tell(f"warning: {problem.message}")
+    if out is not None and str(out) != "-":
+        write_file(out, made.head.note.encode(), force=True)
+    if not (made.head.fresh or says_always):
+        return
+    if str(out) == "-" and not session.as_json:
+        click.echo(made.head.note.encode().decode(), nl=False)
+    else:
+        session.emit_line(_document(made), _words(made))
+
+
+def _go_on(
+    session: Session,
+    ledger: Ledger,
+    maker: CheckpointMaker,
+    out: Path | None,
+    every_seconds: int,
+    passphrase: Passphrase,
+) -> None:
+    """Make a checkpoint in each span until asked to stop; say only what is new."""
+    from ledger.outside.keyring import Purpose
+
+    keyring = session.keyring()
+    with _asked_to_stop() as stop:
+        while not stop.wait(every_seconds):
+            try:
+                current = keyring.find(Purpose.CHECKPOINT, ledger.origin, "current")
+                if [key.verifier for key in current] != [key.verifier for key in maker.keys]:
+                    keys = keyring.load(Purpose.CHECKPOINT, ledger.origin, passphrase)
+                    maker = replace(maker, keys=keys)
+                    session.tell("the keys were rotated; the new ones sign from here on")
+                _make(session, ledger, maker, out, says_always=False)
+            except EnvironmentFaultError as error:
+                session.tell(f"warning: {error.message}; trying again in {every_seconds} s")
+        session.tell("stopped")
 
 
 def _tell_head(session: Session) -> None:

@@ -310,12 +310,18 @@ def test_checkpoints_go_on_until_they_are_asked_to_stop(database_server_url: str
         sizes = {first["tree_size"]}
         while len(sizes) < 2:
             sizes.add(json.loads(process.stdout.readline())["tree_size"])
+        venue.with_key("keys", "rotate", "--reason", "every year")
+        assert process.stderr is not None
+        assert "the keys were rotated" in process.stderr.readline()
+        assert venue.run("append", "-", stdin=json.dumps(draft_json()) + "\n").code == 0
+        newest = json.loads(process.stdout.readline())
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=30)
         assert (process.returncode, said) == (0, "stopped\n")
-        assert sizes == {3, 4}
+        assert (sizes, newest["tree_size"]) == ({3, 4}, 9)
         trusted = [key["public_key"] for key in venue.does("keys", "list")["keys"]]
-        assert venue.run("verify", "--tiles", "tiles", "--trusted-key", trusted[0]).code == 0
+        for key, code in ((trusted[0], 0), (trusted[-1], ExitCode.INTEGRITY_BROKEN)):  # new, retired
+            assert venue.run("verify", "--tiles", "tiles", "--trusted-key", key).code == code
 
 
 @pytest.mark.parametrize("span", ["0s", "10", "ten", "1d", "-1s"])

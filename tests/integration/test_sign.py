@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ledger.clock import FixedClock
-from ledger.errors import InvalidInputError, LedgerBehindError, NotFoundError
+from ledger.errors import AppendNotPermittedError, InvalidInputError, LedgerBehindError, NotFoundError
 from ledger.merkle import root_hash
 from ledger.note import SignatureType
 from ledger.outside.checkpoints import CheckpointFolder
+from ledger.outside.keyring import Keyring, Purpose
+from ledger.prove import prove_inclusion
 from ledger.signing.head import accept_restore, newest_covering, sign_head
+from ledger.signing.keys import generate_keys, is_registered
+from ledger.signing.tiles import publish_tiles
 from ledger.store.ledger import Ledger
+from ledger.store.roles import RoleKind
+from ledger.store.tree import event_tree
 from ledger.trust import trust_checkpoint
 from ledger.verify import verify_ledger
 from ledger.verify.growth import GivenCheckpoint
+from tests.support.direct import login
 from tests.support.examples import deposit
 from tests.support.keys import AT, ORIGIN, log_key, policy, quantum_key
 from tests.support.postgres import fresh_database
@@ -154,3 +162,33 @@ def test_an_acceptance_that_was_interrupted_is_recorded_once(
             assert event.data.json_value()["reason"] == "first"
             assert [each.type for each in restored.events()].count("RestoreAccepted") == 1
             assert checkpoints.newest(ORIGIN) is None
+
+
+def test_a_signer_needs_to_read_the_database_and_no_more(
+    ledger: Ledger, database_url: str, checkpoints: CheckpointFolder, tmp_path: Path
+) -> None:
+    ledger.append([deposit(f"A{number}") for number in range(300)])
+    with login(database_url, RoleKind.READER) as url, Ledger.open(url, checkpoints) as reader:
+        head = sign_head(reader, KEYS, checkpoints)
+        assert publish_tiles(reader, head.note, head.checkpoint, tmp_path / "tiles").size == 301
+        with reader.reading() as connection:
+            proof = prove_inclusion(event_tree(connection, 301), 7, head.note, head.checkpoint)
+        assert proof.index == 7
+        given = GivenCheckpoint("kept", head.checkpoint, signature_checked=True)
+        assert verify_ledger(reader, checkpoints=[given]).ok
+
+
+@pytest.mark.parametrize(("kind", "may"), [(RoleKind.GOVERNANCE, True), (RoleKind.WRITER, False)])
+def test_keys_are_recorded_by_governance_alone(
+    ledger: Ledger, database_url: str, tmp_path: Path, kind: RoleKind, *, may: bool
+) -> None:
+    keyring = Keyring(tmp_path / "keys")
+    with login(database_url, kind) as url, Ledger.open(url) as mine:
+        refusal = nullcontext() if may else pytest.raises(AppendNotPermittedError)
+        with refusal:
+            generate_keys(mine, keyring, Purpose.CHECKPOINT, b"correct horse battery")
+    keys = generate_keys(ledger, keyring, Purpose.BUNDLE, b"correct horse battery")
+    if not may:  # goes on with the same keys, by someone who may
+        keys = generate_keys(ledger, keyring, Purpose.CHECKPOINT, b"correct horse battery")
+        assert keys == keyring.find(Purpose.CHECKPOINT)
+    assert all(is_registered(ledger, key) for key in keys)
