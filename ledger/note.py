@@ -21,6 +21,21 @@ _LINE_START = "— "
 _CONTROL = re.compile("[\x00-\x09\x0b-\x1f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _PUBLIC_KEY_BYTES = {1: 32, 4: 32, 6: 1312}
+_SIGN_BIT = 0x80
+# The y of Ed25519's eight points of small order, two of them in a second spelling. Under such a key there
+# is a signature that holds for every text, so whoever published it could deny all that it signed.
+_SMALL_ORDER = {
+    bytes.fromhex(y)
+    for y in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+    )
+}
 
 
 class SignatureType(IntEnum):
@@ -103,7 +118,8 @@ class VerifierKey:
         """Read a key in vkey form.
 
         Raises:
-            NoteFormError: not such a key, of a type not known here, or the id is not that of the key.
+            NoteFormError: not such a key, of a type not known here, the id is not that of the key, or
+                anyone can sign with it.
         """
         parts = text.split("+", 2)
         if len(parts) != 3:
@@ -116,9 +132,15 @@ class VerifierKey:
         if len(data) - 1 != _PUBLIC_KEY_BYTES[data[0]]:
             raise NoteFormError(f"the key {name} has {len(data) - 1} bytes, not {_PUBLIC_KEY_BYTES[data[0]]}")
         key = cls(name, SignatureType(data[0]), data[1:])
+        if key.type is not SignatureType.ML_DSA_44 and _is_of_small_order(key.public_key):
+            raise NoteFormError(f"the key {name} is a point of small order: anyone can sign with it")
         if key.id.hex() != key_id:
             raise NoteFormError(f"the key {name} has the id {key.id.hex()}, its text says {key_id[:20]!r}")
         return key
+
+
+def _is_of_small_order(public_key: bytes) -> bool:
+    return public_key[:-1] + bytes([public_key[-1] & ~_SIGN_BIT]) in _SMALL_ORDER
 
 
 @dataclass(frozen=True, slots=True)
