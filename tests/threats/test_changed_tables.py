@@ -1,4 +1,4 @@
-"""Attack: as superuser, change the tables themselves, or fill them with what misleads who reads the verdict."""
+"""Attack: as superuser, change the tables themselves, or fill them with what misleads readers."""
 
 from __future__ import annotations
 

@@ -136,7 +136,9 @@ def test_an_interrupted_rotation_goes_on_where_it_stopped(
             assert not set(old) & set(new), fatal
             assert recorded(ledger, "SigningKeyRegistered") == sorted([*old, *new]), fatal
             assert recorded(ledger, "SigningKeyRetired") == old, fatal
-            assert all(key.file.exists() for key in keyring.find(CHECKPOINT, ORIGIN)), fatal
+            files = [key.file for key in keyring.find(CHECKPOINT, ORIGIN)]
+            assert [file.stat().st_mode & 0o777 for file in files] == [0o600] * 4, fatal
+            assert {file.parent.stat().st_mode & 0o777 for file in files} == {0o700}, fatal
             head = sign_head(ledger, keyring.load(CHECKPOINT, ORIGIN, lambda: WORDS), checkpoints)
             # Who trusts either pair believes the handover, which grew from what the old pair signed.
             for state in ("current", "retired"):
