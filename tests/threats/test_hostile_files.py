@@ -16,14 +16,14 @@ from ledger.outside.checkpoints import CheckpointFolder
 from ledger.outside.tiles import TileFolder
 from ledger.signing.head import sign_head
 from ledger.store.ledger import Ledger
-from ledger.tiles import Tile
+from ledger.tiles import NodeBuilder, Tile, tiles_of
 from ledger.timestamp import der, make_request, parse_token
 from ledger.trust import stamped_bytes, trust_checkpoint
 from ledger.verify.growth import GivenCheckpoint, GrowthChecker
 from ledger.verify.tiles import verify_tiles
 from tests.support.chains import chain_of
 from tests.support.evidence import LOG_KEYS, POLICY, WITNESS, Stamping, give_away, write_tiles
-from tests.support.keys import AT, ORIGIN, policy, signed
+from tests.support.keys import AT, ORIGIN, log_key, policy, signed
 from tests.support.processes import run
 
 if TYPE_CHECKING:
@@ -142,18 +142,17 @@ def test_a_log_of_any_size_is_verified_and_a_changed_root_is_found(tmp_path: Pat
 
 
 def hashes_only(folder: Path, size: int) -> Path:
-    from ledger.tiles import NodeBuilder, tiles_of
-
-    frontier, nodes, levels = MerkleFrontier(), NodeBuilder(), [b"", b"", b""]
+    frontier, nodes = MerkleFrontier(), NodeBuilder()
+    levels: list[list[bytes]] = [[], [], []]
     for number in range(size):
         leaf = number.to_bytes(32, "big")
-        levels[0] += leaf
+        levels[0].append(leaf)
         frontier.append(leaf)
         for level, _, node in nodes.append(leaf):
-            levels[level] += node
+            levels[level].append(node)
     target = TileFolder(folder)
     for tile in tiles_of(size):
-        target.write(tile, levels[tile.level][32 * tile.first : 32 * (tile.first + tile.width)])
+        target.write(tile, b"".join(levels[tile.level][tile.first : tile.first + tile.width]))
     target.publish(signed(size, frontier.root(), keys=LOG_KEYS))
     return folder
 
@@ -197,8 +196,6 @@ def test_a_hundred_signatures_are_read_and_one_more_is_not(strangers: int, held:
 def test_an_odd_origin_is_a_name_and_no_path(tmp_path: Path, origin: str) -> None:
     evidence = give_away(chain_of(3), old_size=1, index=1, origin=origin)
     folder = write_tiles(tmp_path / "tiles", evidence, entries=False)
-    from tests.support.keys import log_key
-
     report = verify_tiles(folder, policy(log_key(origin)))
     assert (report.ok, report.origin) == (True, origin)
     assert verify_tiles(folder, POLICY).failures[0].check == "origin"
