@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from ledger.export.bundle import ExportResult
     from ledger.export.tables import ExportTable
+    from ledger.outside.checkpoints import CheckpointFolder
     from ledger.progress import Progress
     from ledger.report import BundleReport
     from ledger.store.append import AppendResult
@@ -63,14 +64,15 @@ class Replayed:
 
 
 @contextmanager
-def empty_ledger(database_url: str) -> Iterator[Ledger]:
+def empty_ledger(database_url: str, checkpoints: CheckpointFolder | None = None) -> Iterator[Ledger]:
     """Open the ledger in a database for the demo, making it where there is none.
 
     Raises:
+        LedgerBehindError: it was set back behind a checkpoint that is kept outside.
         InvalidInputError: it holds more than ``LedgerOpened``; nothing was changed.
     """
     try:
-        ledger = Ledger.open(database_url)
+        ledger = Ledger.open(database_url, checkpoints)
     except (LedgerNotInitialisedError, SchemaMismatchError) as error:
         if isinstance(error, SchemaMismatchError) and error.found is not None:
             raise

@@ -58,7 +58,7 @@ def demo(session: Session, *, seed: int | None, export_to: Path, dry_run: bool) 
                 f"and export it to {export_to}.",
             )
             return ExitCode.OK
-        with empty_ledger(url) as ledger:
+        with empty_ledger(url, session.checkpoints()) as ledger:
             run = Demo(ledger, drawn, _status(session))
             return _tell(session, run, {**document, "origin": ledger.origin}, export_to)
 

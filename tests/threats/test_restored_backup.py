@@ -12,6 +12,7 @@ from ledger.outside.checkpoints import CheckpointFolder
 from ledger.signing.head import accept_restore, sign_head
 from ledger.store.ledger import Ledger
 from ledger.verify import verify_database
+from tests.support.commands import Commands
 from tests.support.direct import without_triggers
 from tests.support.evidence import LOG_KEYS
 from tests.support.examples import deposit, draft_json
@@ -151,3 +152,17 @@ def test_a_cut_tail_is_shown_by_a_trusted_checkpoint_and_stops_appends(backup: s
     failure = outcome.document["failures"][0]
     assert (outcome.code, failure["check"], failure["sequence"]) == (3, "trusted_checkpoint", 4)
     assert append(backup, tmp_path).code == ExitCode.INTEGRITY_BROKEN
+
+
+def test_the_demo_does_not_fill_a_ledger_that_was_set_back_to_its_opening(
+    database_server_url: str, tmp_path: Path
+) -> None:
+    with fresh_database(database_server_url) as url:
+        Ledger.initialise(url, origin=ORIGIN).close()
+        with fresh_database(database_server_url, like=url) as emptied:
+            with Ledger.open(url) as ledger:
+                ledger.append([deposit()])
+                sign_head(ledger, LOG_KEYS, kept(tmp_path))
+            run_of_demo = Commands(emptied, tmp_path).demo("--home", "home")
+            assert run_of_demo.exit_code == ExitCode.INTEGRITY_BROKEN, run_of_demo
+            assert types(emptied) == ["LedgerOpened"]
