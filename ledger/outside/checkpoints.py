@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from ledger.errors import EvidenceRefusedError, NotFoundError
+from ledger.errors import EnvironmentFaultError, EvidenceRefusedError, NotFoundError
 from ledger.outside.writing import make_folder, read_small_file, write_file
 from ledger.trust import read_checkpoint
 
@@ -31,8 +31,22 @@ class CheckpointFolder:
         self.folder = folder
 
     def sizes(self, origin: str) -> list[int]:
-        """Return the tree sizes of which there are checkpoints, ascending."""
-        names = (path.stem for path in self._of(origin).glob(f"*{_SUFFIX}"))
+        """Return the tree sizes of which there are checkpoints, ascending.
+
+        Raises:
+            EnvironmentFaultError: the folder is there and cannot be read, so nobody knows what is kept.
+        """
+        folder = self._of(origin)
+        try:
+            found = [path.name for path in folder.iterdir()]  # glob takes what cannot be read for empty
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise EnvironmentFaultError(
+                f"the kept checkpoints in {folder} cannot be read: {error.strerror}",
+                next_step="check the permissions of the home folder; checkpoints show if the database was set back",
+            ) from error
+        names = (name.removesuffix(_SUFFIX) for name in found if name.endswith(_SUFFIX))
         return sorted(int(name) for name in names if name.isascii() and name.isdigit())
 
     def newest(self, origin: str) -> int | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ledger.errors import EvidenceRefusedError, NotFoundError
+from ledger.errors import EnvironmentFaultError, EvidenceRefusedError, NotFoundError
 from ledger.outside.checkpoints import CheckpointFolder
 from ledger.trust import read_checkpoint
 from tests.support.keys import ORIGIN, log_key, quantum_key, signed
@@ -73,3 +73,18 @@ def test_an_origin_never_leads_out_of_the_folder(folder: CheckpointFolder, origi
     path = folder.keep(*read_checkpoint(signed(9, ROOT, origin=origin)))
     assert folder.folder.resolve() in path.resolve().parents
     assert folder.newest(origin) == 9
+
+
+@pytest.mark.parametrize("obstacle", ["a file", "a loop of links"])
+def test_a_folder_that_cannot_be_read_is_not_taken_for_an_empty_one(
+    folder: CheckpointFolder, obstacle: str
+) -> None:
+    """Otherwise a database that was set back would be written to as if nothing were known of it."""
+    place = folder.path(ORIGIN, 9).parent
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if obstacle == "a file":
+        place.write_text("no folder")
+    else:
+        place.symlink_to(place)
+    with pytest.raises(EnvironmentFaultError, match="cannot be read"):
+        folder.newest(ORIGIN)
