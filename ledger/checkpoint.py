@@ -20,6 +20,7 @@ from ledger.merkle import HASH_SIZE_BYTES
 from ledger.note import Note, NoteFormError, Signature, SignatureType, VerifierKey, decode_base64
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import TypeAlias
 
     PrivateKey: TypeAlias = Ed25519PrivateKey | MLDSA44PrivateKey
@@ -191,6 +192,21 @@ def verify_signature(
     if not verify(key.public_key, message, value):
         return None
     return VerifiedSignature(key, signed_at)
+
+
+def has_signed(key: VerifierKey, note: Note, checkpoint: Checkpoint) -> bool:
+    """Tell whether a line under the note is this key's and holds."""
+    return any(verify_signature(key, each, checkpoint) is not None for each in note.signatures)
+
+
+def without_false_lines(note: Note, checkpoint: Checkpoint, keys: Iterable[VerifierKey]) -> Note:
+    """Return the note without lines that say that they are by one of these keys and do not hold."""
+    known = tuple(keys)
+
+    def is_false(line: Signature) -> bool:
+        return any(line.is_by(key) and verify_signature(key, line, checkpoint) is None for key in known)
+
+    return Note(note.text, tuple(line for line in note.signatures if not is_false(line)))
 
 
 def sign_checkpoint(checkpoint: Checkpoint, keys: tuple[SigningKey, ...], at: datetime) -> Note:

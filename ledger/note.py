@@ -199,9 +199,10 @@ class Note:
         return (self.text + "\n" + "".join(each.encode() for each in self.signatures)).encode()
 
     def with_signatures(self, more: tuple[Signature, ...]) -> Note:
-        """Return the note with more lines under it; a line that it has already is not repeated."""
-        fresh = tuple(each for each in more if each not in self.signatures)
-        return Note(self.text, self.signatures + fresh)
+        """Return the note with more lines under it; of each key the first line stands."""
+        lines = {(each.name, each.key_id): each for each in reversed((*self.signatures, *more))}
+        first = {id(each) for each in lines.values()}
+        return Note(self.text, tuple(each for each in (*self.signatures, *more) if id(each) in first))
 
     def signed_by(self, name: str) -> Note:
         """Return the note with the signatures of one name alone, as it was before others cosigned it."""

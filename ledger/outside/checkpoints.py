@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -10,6 +13,7 @@ from ledger.outside.writing import make_folder, read_small_file, write_file
 from ledger.trust import read_checkpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from ledger.checkpoint import Checkpoint
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
 
 _SET_ASIDE = "set-aside"
 _SUFFIX = ".checkpoint"
+_LOCK = ".lock"
 
 
 class CheckpointFolder:
@@ -44,7 +49,8 @@ class CheckpointFolder:
         except OSError as error:
             raise EnvironmentFaultError(
                 f"the kept checkpoints in {folder} cannot be read: {error.strerror}",
-                next_step="check the permissions of the home folder; checkpoints show if the database was set back",
+                next_step="check the permissions of the home folder: checkpoints show whether the database "
+                "was set back",
             ) from error
         names = (name.removesuffix(_SUFFIX) for name in found if name.endswith(_SUFFIX))
         return sorted(int(name) for name in names if name.isascii() and name.isdigit())
@@ -85,15 +91,41 @@ class CheckpointFolder:
             )
         return note, checkpoint
 
+    @contextmanager
+    def locked(self, origin: str) -> Iterator[Callable[[Note, Checkpoint], Path]]:
+        """Give what :meth:`keep` does, while nobody else signs or keeps a checkpoint of this log here.
+
+        Raises:
+            EnvironmentFaultError: the folder cannot be written.
+        """
+        make_folder(self._of(origin))
+        try:
+            descriptor = os.open(self._of(origin) / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise EnvironmentFaultError(
+                f"{self._of(origin)} cannot be written: {error.strerror}",
+                next_step="check the permissions of the home folder",
+            ) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield self._keep
+        finally:
+            os.close(descriptor)
+
     def keep(self, note: Note, checkpoint: Checkpoint) -> Path:
         """Keep a checkpoint, or add signatures to the one of its size; return its file.
+
+        Of each key one line is kept: the note's own before the one that was kept.
 
         Raises:
             EvidenceRefusedError: another root is kept at this size.
             EnvironmentFaultError: the file cannot be written.
         """
+        with self.locked(checkpoint.origin) as keep:
+            return keep(note, checkpoint)
+
+    def _keep(self, note: Note, checkpoint: Checkpoint) -> Path:
         path = self.path(checkpoint.origin, checkpoint.size)
-        make_folder(path.parent)
         if path.exists():
             kept, before = self.read(checkpoint.origin, checkpoint.size)
             if before != checkpoint:
@@ -102,20 +134,30 @@ class CheckpointFolder:
                     f"the root of {path}",
                     f"another root of the same {checkpoint.size} events",
                 )
-            note = kept.with_signatures(note.signatures)
-        write_file(path, note.encode(), force=True)
+            note = note.with_signatures(kept.signatures)
+        data = note.encode()
+        read_checkpoint(data)  # what could not be read again would stop every command
+        write_file(path, data, force=True)
         return path
 
     def set_aside(self, origin: str, size: int) -> None:
         """Move the checkpoint of a size out of the way, so that it no longer counts; nothing is deleted."""
-        aside = self._of(origin) / _SET_ASIDE
+        self._set_aside(self.timestamp_path(origin, size), self.path(origin, size))
+
+    def set_token_aside(self, origin: str, size: int) -> None:
+        """Move a timestamp token out of the way; nothing is deleted."""
+        self._set_aside(self.timestamp_path(origin, size))
+
+    @staticmethod
+    def _set_aside(*paths: Path) -> None:
+        aside = paths[0].parent / _SET_ASIDE
         make_folder(aside)
-        kept = self.path(origin, size)
-        name, number = kept.stem, 1
-        while (aside / f"{name}{_SUFFIX}").exists():  # given up before: another one of the same size
+        stem, number = paths[0].stem, 1
+        name = stem
+        while any((aside / f"{name}{path.suffix}").exists() for path in paths):  # given up before, too
             number += 1
-            name = f"{kept.stem}-{number}"
-        for path in (self.timestamp_path(origin, size), kept):
+            name = f"{stem}-{number}"
+        for path in paths:
             if path.exists():
                 path.replace(aside / f"{name}{path.suffix}")
 

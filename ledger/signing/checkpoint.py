@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ledger.checkpoint import has_signed, without_false_lines
 from ledger.errors import InvalidInputError, LedgerError, WitnessDisagreesError, WitnessesMissingError
-from ledger.outside.writing import write_file
+from ledger.outside.writing import read_small_file, write_file
 from ledger.progress import SILENT, Progress
 from ledger.signing.head import SignedHead, sign_head
 from ledger.signing.tiles import Published, publish_tiles
 from ledger.store.tree import event_tree
-from ledger.timestamp import request_over_http
+from ledger.timestamp import check_imprint, parse_token, request_over_http
 from ledger.trust import stamped_bytes
 from ledger.witness.client import request_cosignatures
 
@@ -36,17 +37,14 @@ class MadeCheckpoint:
         token: the file of its timestamp, or None.
         published: what was written of tiles, or None.
         problems: witnesses and authorities that could not be reached or refused.
+        cosigners: the names of the witnesses whose cosignatures hold, of those whose keys were given.
     """
 
     head: SignedHead
     token: Path | None
     published: Published | None
     problems: list[LedgerError]
-
-    @property
-    def cosigners(self) -> list[str]:
-        """The names of those who cosigned."""
-        return sorted({each.name for each in self.head.note.signatures} - {self.head.checkpoint.origin})
+    cosigners: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +85,11 @@ class CheckpointMaker:
             head, problems = gather_cosignatures(
                 ledger, head, self.checkpoints, self.witnesses, self.witness_keys
             )
-        cosigned = {key.name for key in self.witness_keys if any(s.is_by(key) for s in head.note.signatures)}
-        if len(cosigned) < self.required_witnesses:
-            raise WitnessesMissingError(
-                self.required_witnesses, tuple(sorted(cosigned)), str(head.path), problems
-            )
+        cosigners = sorted(
+            {key.name for key in self.witness_keys if has_signed(key, head.note, head.checkpoint)}
+        )
+        if len(cosigners) < self.required_witnesses:
+            raise WitnessesMissingError(self.required_witnesses, tuple(cosigners), str(head.path), problems)
         token = None
         if self.authority is not None:
             try:
@@ -103,7 +101,7 @@ class CheckpointMaker:
             published = publish_tiles(
                 ledger, head.note, head.checkpoint, self.tiles, entries=self.entries, progress=progress
             )
-        return MadeCheckpoint(head, token, published, problems)
+        return MadeCheckpoint(head, token, published, problems, cosigners)
 
 
 def gather_cosignatures(
@@ -135,6 +133,7 @@ def gather_cosignatures(
         InvalidInputError: a URL or a key is none of a witness.
     """
     refused: list[LedgerError] = []
+    head = replace(head, note=without_false_lines(head.note, head.checkpoint, witness_keys))
     earlier = [size for size in checkpoints.sizes(ledger.origin) if size < head.checkpoint.size]
 
     def make_proof(old_size: int) -> list[bytes]:
@@ -149,8 +148,8 @@ def gather_cosignatures(
         )
         head = replace(head, note=head.note.with_signatures(cosignatures))
 
-    missing = {key.name for key in witness_keys if not any(s.is_by(key) for s in head.note.signatures)}
-    for url in urls if missing else ():
+    complete = all(has_signed(key, head.note, head.checkpoint) for key in witness_keys)
+    for url in () if complete else urls:
         try:
             ask(url)
         except (WitnessDisagreesError, InvalidInputError):
@@ -164,11 +163,24 @@ def gather_cosignatures(
 def gather_timestamp(head: SignedHead, checkpoints: CheckpointFolder, url: str) -> Path:
     """Return the file of a token over a signed head; an authority is asked where there is none yet.
 
+    A token that is over other bytes, because a key's line came since, is moved aside.
+
     Raises:
         TimestampAuthorityError: the authority cannot be reached or refuses.
         TimestampInvalidError: its reply answers another request.
     """
-    path = checkpoints.timestamp_path(head.checkpoint.origin, head.checkpoint.size)
+    origin, size = head.checkpoint.origin, head.checkpoint.size
+    path, message = checkpoints.timestamp_path(origin, size), stamped_bytes(head.note, head.checkpoint)
+    if path.exists() and not _is_over(path, message):
+        checkpoints.set_token_aside(origin, size)
     if not path.exists():
-        write_file(path, request_over_http(url, stamped_bytes(head.note, head.checkpoint)))
+        write_file(path, request_over_http(url, message))
     return path
+
+
+def _is_over(path: Path, message: bytes) -> bool:
+    try:
+        check_imprint(parse_token(read_small_file(path)), message)
+    except LedgerError:
+        return False
+    return True

@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING
 
 from ledger.canonical import leaf_hash
 from ledger.chain import ZERO_HASH, link_of
-from ledger.checkpoint import Checkpoint, SigningKey, sign_checkpoint
+from ledger.checkpoint import Checkpoint, SigningKey, has_signed, sign_checkpoint, without_false_lines
 from ledger.clock import Clock, SystemClock, format_time
-from ledger.errors import ChainBrokenError, IntegrityError, InvalidInputError, NotFoundError
+from ledger.errors import ChainBrokenError, IntegrityError, InvalidInputError
 from ledger.events.envelope import Draft
-from ledger.merkle import MerkleFrontier
+from ledger.merkle import MerkleFrontier, verify_inclusion
 from ledger.progress import SILENT, Progress
 from ledger.store.read import EventQuery, read_entries
 from ledger.store.rollback import agrees, check_not_behind, ledger_size
 from ledger.store.tree import event_tree
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
     from pathlib import Path
 
     from sqlalchemy import Connection
@@ -76,27 +78,50 @@ def sign_head(
     for key in keys:
         if key.verifier.name != ledger.origin:
             raise InvalidInputError(f"the key {key.verifier} is not named like the ledger {ledger.origin}")
-    with ledger.reading() as connection:
-        check_not_behind(connection, ledger.origin, checkpoints)
-        size, old_size = ledger_size(connection), checkpoints.newest(ledger.origin) or 0
-        if size == old_size:
-            note, checkpoint = checkpoints.read(ledger.origin, size)
-            missing = tuple(key for key in keys if not any(s.is_by(key.verifier) for s in note.signatures))
-            if missing:  # a key that came since
-                more = sign_checkpoint(checkpoint, missing, (clock or SystemClock()).now())
-                note = note.with_signatures(more.signatures)
-            path = checkpoints.keep(note, checkpoint)
-            return SignedHead(checkpoint, note, path, fresh=bool(missing))
-        root = _root_that_follows(connection, old_size, size, progress)
-    checkpoint = Checkpoint(ledger.origin, size, root)
-    note = sign_checkpoint(checkpoint, keys, (clock or SystemClock()).now())
-    return SignedHead(checkpoint, note, checkpoints.keep(note, checkpoint), fresh=True)
+    with checkpoints.locked(ledger.origin) as keep:
+        now = (clock or SystemClock()).now()
+        with ledger.reading() as connection:
+            check_not_behind(connection, ledger.origin, checkpoints)
+            size, old_size = ledger_size(connection), checkpoints.newest(ledger.origin)
+            old = None if old_size is None else checkpoints.read(ledger.origin, old_size)
+            if old is not None and old[1].size == size:
+                return _signed_again(*old, keys, now, keep)
+            root = _root_that_follows(connection, None if old is None else old[1], size, progress)
+        checkpoint = Checkpoint(ledger.origin, size, root)
+        note = sign_checkpoint(checkpoint, keys, now)
+        return SignedHead(checkpoint, note, keep(note, checkpoint), fresh=True)
 
 
-def _root_that_follows(connection: Connection, old_size: int, size: int, progress: Progress) -> bytes:
+def _signed_again(
+    note: Note,
+    checkpoint: Checkpoint,
+    keys: tuple[SigningKey, ...],
+    now: datetime,
+    keep: Callable[[Note, Checkpoint], Path],
+) -> SignedHead:
+    """Add what is missing to a checkpoint: the line of a key that came since."""
+    note = without_false_lines(note, checkpoint, (key.verifier for key in keys))
+    missing = tuple(key for key in keys if not has_signed(key.verifier, note, checkpoint))
+    if missing:
+        note = note.with_signatures(sign_checkpoint(checkpoint, missing, now).signatures)
+    return SignedHead(checkpoint, note, keep(note, checkpoint), fresh=bool(missing))
+
+
+def _root_that_follows(
+    connection: Connection, old: Checkpoint | None, size: int, progress: Progress
+) -> bytes:
     """Return the root over all events, made from the old tree and the events since."""
-    frontier = MerkleFrontier.of_tree(old_size, event_tree(connection, size).subtree)
-    head = event_tree(connection, size).leaf(old_size - 1) if old_size else ZERO_HASH
+    tree, old_size = event_tree(connection, size), 0 if old is None else old.size
+    frontier = MerkleFrontier.of_tree(old_size, tree.subtree)
+    head = ZERO_HASH
+    if old is not None and old_size:
+        # The hash that the next event has to name is the one under the old root, not whatever is stored now.
+        last = old_size - 1
+        head, path = tree.leaf(last), tree.inclusion_proof(last, old_size)
+        if not verify_inclusion(head, last, old_size, path, old.root_hash):
+            raise IntegrityError(
+                f"event {last} is not the one that was signed; nothing was signed", next_step="ledger verify"
+            )
     progress.start(size - old_size, "signing")
     for sequence, canonical, stored_hash in read_entries(
         connection, EventQuery(from_sequence=old_size, to_sequence=size - 1)
@@ -117,21 +142,6 @@ def _root_that_follows(connection: Connection, old_size: int, size: int, progres
             next_step="ledger verify",
         )
     return root
-
-
-def newest_covering(checkpoints: CheckpointFolder, origin: str, sequence: int) -> tuple[Note, Checkpoint]:
-    """Return the newest kept checkpoint, which must cover an event.
-
-    Raises:
-        NotFoundError: none does.
-    """
-    size = checkpoints.newest(origin)
-    if size is None or size <= sequence:
-        covers = "there is no checkpoint" if size is None else f"the newest checkpoint covers {size} events"
-        raise NotFoundError(
-            f"{covers}, and event {sequence} is not among them", next_step="ledger checkpoint"
-        )
-    return checkpoints.read(origin, size)
 
 
 def accept_restore(

@@ -7,10 +7,11 @@ token shows, and which of its bytes are authenticated, is in docs/explanation/ti
 from ledger.timestamp.exchange import check_reply, make_request, request_over_http
 from ledger.timestamp.roots import load_roots
 from ledger.timestamp.token import Timestamp, parse_token
-from ledger.timestamp.verification import verify_token
+from ledger.timestamp.verification import check_imprint, verify_token
 
 __all__ = [
     "Timestamp",
+    "check_imprint",
     "check_reply",
     "load_roots",
     "make_request",

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ledger.clock import FixedClock
-from ledger.errors import AppendNotPermittedError, InvalidInputError, LedgerBehindError, NotFoundError
+from ledger.errors import AppendNotPermittedError, InvalidInputError, LedgerBehindError
 from ledger.merkle import root_hash
 from ledger.note import SignatureType
 from ledger.outside.checkpoints import CheckpointFolder
 from ledger.outside.keyring import Keyring, Purpose
 from ledger.prove import prove_inclusion
-from ledger.signing.head import accept_restore, newest_covering, sign_head
+from ledger.signing.head import accept_restore, sign_head
 from ledger.signing.keys import generate_keys, is_registered
 from ledger.signing.tiles import publish_tiles
 from ledger.store.ledger import Ledger
@@ -93,17 +93,6 @@ def test_a_key_of_another_name_signs_nothing(ledger: Ledger, checkpoints: Checkp
     with pytest.raises(InvalidInputError, match="is not named like the ledger"):
         sign_head(ledger, (log_key("other.example"),), checkpoints)
     assert checkpoints.newest(ORIGIN) is None
-
-
-def test_an_event_is_proved_against_a_checkpoint_that_covers_it(
-    ledger: Ledger, checkpoints: CheckpointFolder
-) -> None:
-    with pytest.raises(NotFoundError, match="there is no checkpoint"):
-        newest_covering(checkpoints, ORIGIN, 0)
-    sign_head(ledger, KEYS, checkpoints)
-    assert newest_covering(checkpoints, ORIGIN, 0)[1].size == 1
-    with pytest.raises(NotFoundError, match="the newest checkpoint covers 1 events"):
-        newest_covering(checkpoints, ORIGIN, 1)
 
 
 @pytest.mark.parametrize("more", [0, 1, 2, 50])
