@@ -49,8 +49,7 @@ class CheckpointFolder:
         except OSError as error:
             raise EnvironmentFaultError(
                 f"the kept checkpoints in {folder} cannot be read: {error.strerror}",
-                next_step="check the permissions of the home folder: checkpoints show whether the database "
-                "was set back",
+                next_step="check the permissions of the home folder; ledger doctor",
             ) from error
         names = (name.removesuffix(_SUFFIX) for name in found if name.endswith(_SUFFIX))
         return sorted(int(name) for name in names if name.isascii() and name.isdigit())
