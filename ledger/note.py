@@ -200,9 +200,10 @@ class Note:
 
     def with_signatures(self, more: tuple[Signature, ...]) -> Note:
         """Return the note with more lines under it; of each key the first line stands."""
-        lines = {(each.name, each.key_id): each for each in reversed((*self.signatures, *more))}
-        first = {id(each) for each in lines.values()}
-        return Note(self.text, tuple(each for each in (*self.signatures, *more) if id(each) in first))
+        lines: dict[tuple[str, bytes], Signature] = {}
+        for each in (*self.signatures, *more):
+            lines.setdefault((each.name, each.key_id), each)
+        return Note(self.text, tuple(lines.values()))
 
     def signed_by(self, name: str) -> Note:
         """Return the note with the signatures of one name alone, as it was before others cosigned it."""

@@ -62,7 +62,9 @@ class Trust:
         return TrustPolicy.of(self.log_keys, **self._given)
 
     def stamped_at(self, checkpoint: bytes) -> datetime | None:
-        """Verify the given timestamp over a checkpoint and return its time, or None where none was given.
+        """Verify the given timestamp over a checkpoint; return the latest time that it allows, or None.
+
+        That is its time and its accuracy together: before that, the checkpoint existed.
 
         Raises:
             EvidenceRefusedError: not a checkpoint.
@@ -72,7 +74,7 @@ class Trust:
         if self._token is None or self._roots is None:
             return None
         note, head = read_checkpoint(checkpoint)
-        return verified_timestamp(self._token, self._roots, note, head).time
+        return verified_timestamp(self._token, self._roots, note, head).latest
 
 
 def verified_timestamp(token: Path, roots: Path, note: Note, checkpoint: Checkpoint) -> Timestamp:

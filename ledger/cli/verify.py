@@ -77,7 +77,6 @@ def _given(path: Path, trust: Trust, *, stamped: bool) -> GivenCheckpoint:
 
 
 def _verify_tiles(session: Session, tiles: Path, given: list[GivenCheckpoint], trust: Trust) -> int:
-    from ledger.outside.tiles import TileFolder
     from ledger.verify.tiles import verify_tiles
 
     if not trust.log_keys:
@@ -86,10 +85,8 @@ def _verify_tiles(session: Session, tiles: Path, given: list[GivenCheckpoint], t
             place=("--tiles",),
             next_step="give --trusted-key, as the log's operator published it",
         )
-    published = TileFolder(tiles).checkpoint()
-    stamped_at = None if published is None else trust.stamped_at(published)
     report = verify_tiles(
-        tiles, trust.policy(), stamped_at=stamped_at, checkpoints=given, progress=session.progress()
+        tiles, trust.policy(), stamped_at=trust.stamped_at, checkpoints=given, progress=session.progress()
     )
     session.emit(report.document(), _tiles_words(report))
     return ExitCode.OK if report.ok else ExitCode.INTEGRITY_BROKEN

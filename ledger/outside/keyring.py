@@ -6,6 +6,7 @@ passphrase has to be long and random.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -130,6 +131,8 @@ class Keyring:
                 f"there is a {state} {purpose} key already: {present[0].verifier}",
                 next_step="ledger keys rotate",
             )
+        for half in present:  # of a pair that was interrupted; both open with one passphrase
+            _load(half, passphrase)
         keys = [_new_key(name, kind) for kind in missing]
         folder = self.folder / _NEXT if state == "next" else self.folder
         make_folder(self.folder, private=True)
@@ -199,11 +202,11 @@ class Keyring:
                 else (self.folder / _NEXT, self.folder, (".pem", ".vkey"))
             )
             for path in (source / f"{stem}{suffix}" for suffix in suffixes):
-                if path.exists():
+                with suppress(FileNotFoundError):  # moved already, by us before or by somebody else just now
                     path.replace(target / path.name)
         for folder in (retired, self.folder):
             sync_folder(folder)
-        journal.unlink()
+        journal.unlink(missing_ok=True)
         return True
 
     def is_complete(self, purpose: Purpose, name: str, state: str = "current") -> bool:

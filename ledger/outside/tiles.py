@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from ledger.errors import EnvironmentFaultError, EvidenceRefusedError, InvalidInputError
@@ -13,9 +13,11 @@ from ledger.outside.writing import make_folder, open_regular, read_small_file, w
 from ledger.tiles import TILE_WIDTH, Tile, TileTree, decode_entries
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 CHECKPOINT_FILE = "checkpoint"
+_MOST_UNSETTLED = 1_000
 _LARGEST_BUNDLE_BYTES = TILE_WIDTH * (2 + 65_535)
 
 
@@ -28,6 +30,7 @@ class TileFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._unsettled: list[tuple[Path, Path]] = []  # written beside its place, and the place
 
     def checkpoint(self) -> bytes | None:
         """Return the published checkpoint's bytes, or None where there is none.
@@ -96,7 +99,7 @@ class TileFolder:
     def write(self, tile: Tile, contents: bytes) -> bool:
         """Write a tile that is not there yet; return False where it is, with the same contents.
 
-        Nothing is on the disk for sure until :meth:`publish`.
+        It has its name only after :meth:`settle`, which happens by itself now and then.
 
         Raises:
             EvidenceRefusedError: a tile with other contents is there; tiles never change.
@@ -112,18 +115,41 @@ class TileFolder:
             return False
         make_folder(path.parent)
         beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")  # nobody else's, and no link
+        self._unsettled.append((beside, path))
+        with self._writing(path), beside.open("xb") as file:
+            file.write(contents)
+        if len(self._unsettled) >= _MOST_UNSETTLED:
+            self.settle()
+        return True
+
+    def settle(self) -> None:
+        """Give the tiles that were written their names, now that their contents are on the disk.
+
+        Raises:
+            EnvironmentFaultError: the system refuses.
+        """
+        os.sync()  # one call for many tiles; without it a power failure would leave names of empty files
+        while self._unsettled:
+            beside, path = self._unsettled[-1]
+            with self._writing(path):
+                beside.replace(path)
+            self._unsettled.pop()
+
+    def discard(self) -> None:
+        """Remove what was written and has no name yet."""
+        while self._unsettled:
+            self._unsettled.pop()[0].unlink(missing_ok=True)
+
+    @staticmethod
+    @contextmanager
+    def _writing(path: Path) -> Iterator[None]:
         try:
-            with beside.open("xb") as file:
-                file.write(contents)
-            beside.replace(path)
+            yield
         except OSError as error:
             raise EnvironmentFaultError(
                 f"{path} could not be written: {error.strerror or error}",
                 next_step="check the free space and the permissions of its folder",
             ) from error
-        finally:
-            beside.unlink(missing_ok=True)
-        return True
 
     @staticmethod
     def _holds(path: Path, contents: bytes) -> bool:
@@ -142,7 +168,8 @@ class TileFolder:
             EnvironmentFaultError: the system refuses.
         """
         make_folder(self.folder)
-        os.sync()  # one call for all tiles, however many
+        self.settle()
+        os.sync()  # the names, too
         write_file(self.folder / CHECKPOINT_FILE, note, force=True)
 
     def drop_partial(self, tile: Tile) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ledger.clock import Clock, SystemClock, format_time
-from ledger.errors import NotFoundError
+from ledger.errors import InvalidInputError, NotFoundError
 from ledger.events.envelope import Draft
 from ledger.outside.keyring import Purpose
 from ledger.signing.head import SignedHead, sign_head
@@ -90,12 +90,14 @@ def rotate_keys(
 
     Raises:
         NotFoundError: there is no current key.
+        InvalidInputError: a compromise is given, and a rotation for another reason was begun before.
         KeyUnusableError: wrong passphrase.
         LedgerBehindError, ChainBrokenError: the head cannot be signed.
     """
     name = key_name(ledger.origin, purpose)
     signs = purpose is Purpose.CHECKPOINT
     if keyring.finish_promotion():  # all else was done before it began
+        _refuse_other_reason(compromised_at, "was finished just now: its new keys are the current ones")
         registered = keyring.find(purpose, name, "current")
         keys = keyring.load(purpose, name, new_passphrase) if signs else ()
         handover = sign_head(ledger, keys, checkpoints, clock=clock) if signs else None
@@ -111,6 +113,8 @@ def rotate_keys(
     if not keyring.is_complete(purpose, name, "next"):
         fresh = keyring.generate(purpose, name, new_passphrase(), state="next")
     new = keyring.load(purpose, name, new_passphrase, state="next") if signs else ()
+    if any(_is_recorded(ledger, "SigningKeyRetired", key) for key in current):
+        _refuse_other_reason(compromised_at, "has recorded the retirement already, without the theft")
     _record(ledger, "SigningKeyRegistered", fresh, clock, {"reason": reason})
     retirement: JsonObject = {"reason": reason}
     if compromised_at is not None:
@@ -119,6 +123,16 @@ def rotate_keys(
     handover = sign_head(ledger, (*old, *new), checkpoints, clock=clock) if signs else None
     keyring.promote(purpose, name)
     return Rotation(current, keyring.find(purpose, name, "current"), handover)
+
+
+def _refuse_other_reason(compromised_at: datetime | None, what: str) -> None:
+    """A theft must not vanish in a rotation that was begun for another reason."""
+    if compromised_at is not None:
+        raise InvalidInputError(
+            f"a rotation that was interrupted {what}; the time of the compromise was not recorded",
+            next_step="ledger keys rotate --reason REASON until it is done, ledger keys list, and then again "
+            "with --compromised-at for the keys that were stolen",
+        )
 
 
 def is_registered(ledger: Ledger, key: StoredKey) -> bool:

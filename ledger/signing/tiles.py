@@ -70,16 +70,11 @@ def publish_tiles(
         old_size = _published_size(folder, connection, checkpoint)
         tiles = list(_missing(folder, checkpoint.size, old_size, entries=entries))
         progress.start(len(tiles), "writing tiles")
-        written = 0
-        tree = event_tree(connection, checkpoint.size)
-        for tile in tiles:
-            read = read_entries_under if tile.entries else read_tile
-            contents = read(connection, tile)
-            _check_under_its_node(tree, tile, contents)
-            if tile.entries:
-                _check_entries(contents, read_tile(connection, replace(tile, entries=False)), tile)
-            written += folder.write(tile, contents)
-            progress.advance(1)
+        try:
+            written = sum(_written(connection, folder, tiles, checkpoint.size, progress))
+            folder.settle()
+        finally:
+            folder.discard()  # where it went wrong, nothing nameless stays
         progress.finish()
     root = folder.tree(checkpoint.size).root()
     if root != checkpoint.root_hash:
@@ -89,6 +84,21 @@ def publish_tiles(
         if tile.is_full:
             folder.drop_partial(tile)
     return Published(checkpoint.size, written)
+
+
+def _written(
+    connection: Connection, folder: TileFolder, tiles: list[Tile], size: int, progress: Progress
+) -> Iterator[bool]:
+    """Write tiles, each held to the node above it and each entry to its hash; yield which were new."""
+    tree = event_tree(connection, size)
+    for tile in tiles:
+        read = read_entries_under if tile.entries else read_tile
+        contents = read(connection, tile)
+        _check_under_its_node(tree, tile, contents)
+        if tile.entries:
+            _check_entries(contents, read_tile(connection, replace(tile, entries=False)), tile)
+        yield folder.write(tile, contents)
+        progress.advance(1)
 
 
 def _check_under_its_node(tree: TileTree, tile: Tile, contents: bytes) -> None:
@@ -133,9 +143,14 @@ def _published_size(folder: TileFolder, connection: Connection, checkpoint: Chec
 
 
 def _missing(folder: TileFolder, size: int, old_size: int, *, entries: bool) -> Iterator[Tile]:
+    """Yield what the folder has not; bundles of entries back to the newest there, for they come in order."""
     yield from tiles_of(size, old_size)
-    if entries:
-        for index in range(-(-size // TILE_WIDTH)):
-            tile = Tile(0, index, min(TILE_WIDTH, size - index * TILE_WIDTH), entries=True)
-            if not (folder.folder / tile.path()).exists():
-                yield tile
+    if not entries:
+        return
+    bundles: list[Tile] = []
+    for index in reversed(range(-(-size // TILE_WIDTH))):
+        tile = Tile(0, index, min(TILE_WIDTH, size - index * TILE_WIDTH), entries=True)
+        if (folder.folder / tile.path()).exists():
+            break
+        bundles.append(tile)
+    yield from reversed(bundles)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
 
 from ledger.errors import InvalidInputError, TimestampNotGrantedError
 from ledger.timestamp import der
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 MAX_REPLY_SIZE_BYTES = 65_536  # a reply with a chain of certificates has about 6,000
 
@@ -70,9 +67,13 @@ class Timestamp:
     nonce: int | None
     authority: str | None
 
-    def encoded(self) -> bytes:
-        """Return the reply as it was read."""
-        return self.reply
+    @property
+    def latest(self) -> datetime:
+        """The end of the interval that time and accuracy span: the bytes existed before it."""
+        try:
+            return self.time + timedelta(microseconds=self.accuracy_microseconds or 0)
+        except OverflowError:
+            return datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)

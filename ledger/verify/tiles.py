@@ -20,11 +20,12 @@ from ledger.trust import TrustedCheckpoint, TrustPolicy, trust_checkpoint
 from ledger.verify.growth import GivenCheckpoint, GrowthChecker
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from pathlib import Path
 
-CHECKS = ("checkpoint", "origin", "signature", "tile", "node", "root")
+_OF_THE_CHECKPOINT = ("checkpoint", "origin", "signature", "witnesses", "compromise")
+"""In the order in which they are made (ledger.trust)."""
 
 
 @dataclass(slots=True)
@@ -36,6 +37,7 @@ class TilesReport(FolderReport):
         tiles: files of hashes that were read.
         entries: entries that were read; None where the log published none.
         is_margin_ledger: whether the entries are a chain of canonical events.
+        first_entry_missing: whether that cannot be told, since the first bundle of entries is not there.
     """
 
     schema = "ledger.verify-tiles/1"
@@ -44,6 +46,7 @@ class TilesReport(FolderReport):
     tiles: int = 0
     entries: int | None = None
     is_margin_ledger: bool = False
+    first_entry_missing: bool = False
 
     def document(self) -> dict[str, Any]:
         """Return the verdict as a JSON document."""
@@ -66,7 +69,7 @@ def verify_tiles(
     directory: Path,
     policy: TrustPolicy,
     *,
-    stamped_at: datetime | None = None,
+    stamped_at: Callable[[bytes], datetime | None] = lambda _: None,
     checkpoints: Sequence[GivenCheckpoint] = (),
     progress: Progress = SILENT,
 ) -> TilesReport:
@@ -78,7 +81,8 @@ def verify_tiles(
     Args:
         directory: holds ``checkpoint`` and ``tile/…``.
         policy: whom the caller trusts.
-        stamped_at: see :func:`ledger.trust.trust_checkpoint`.
+        stamped_at: verifies a timestamp over the checkpoint's bytes, if there is one, and returns its time;
+            it is handed the very bytes that are verified.
         checkpoints: older or newer checkpoints that the caller brings along.
         progress: told one step a tile of level 0.
 
@@ -93,20 +97,20 @@ def verify_tiles(
             next_step="give the folder that ledger checkpoint --tiles wrote",
         )
     report = TilesReport(directory)
-    report.checks = dict.fromkeys(CHECKS, True)
-    if policy.required_witnesses:
-        report.checks["witnesses"] = True
-    if policy.compromised_at:
-        report.checks["compromise"] = True
-    if checkpoints:
-        report.checks["trusted_checkpoint"] = True
+    not_asked = {"witnesses": not policy.required_witnesses, "compromise": policy.compromised_at is None}
+    asked = [name for name in _OF_THE_CHECKPOINT if not not_asked.get(name)]
     try:
-        report.trusted = trust_checkpoint(data, policy, stamped_at=stamped_at)
+        report.trusted = trust_checkpoint(data, policy, stamped_at=stamped_at(data))
+        report.checks |= dict.fromkeys(asked, True)
     except EvidenceRefusedError as error:
+        made = asked[: asked.index(error.check)] if error.check in asked else []
+        report.checks |= dict.fromkeys(made, True)
         report.fail(error.check, error.expected, error.actual, file=CHECKPOINT_FILE)
         report.not_checked.append("the tiles: the checkpoint over them is not to be trusted")
         return report
     _TileReader(folder, report, report.trusted, GrowthChecker(checkpoints), progress).run()
+    if checkpoints and "root" in report.checks:  # every leaf was read
+        report.checks.setdefault("trusted_checkpoint", True)
     report.not_checked += _not_checked(report, policy)
     return report
 
@@ -137,6 +141,7 @@ class _TileReader:
         if checkpoint.size == 0:
             report.add(self.growth.check(self.frontier, checkpoint.origin), CHECKPOINT_FILE)
         if complete:
+            report.checks["root"] = True
             if report.root_hash != checkpoint.root_hash:
                 report.fail("root", checkpoint.root_hash.hex(), report.root_hash.hex(), file=CHECKPOINT_FILE)
             report.add(self.growth.finish(checkpoint.size), CHECKPOINT_FILE)
@@ -153,6 +158,7 @@ class _TileReader:
             self._refused(error, tile.first)
             return False
         self.report.tiles += 1
+        self.report.checks.setdefault("tile", True)
         entries = self._entries(tile)
         for place, leaf in enumerate(hashes):
             sequence = tile.first + place
@@ -174,6 +180,7 @@ class _TileReader:
             entries = None
         if entries is None:
             self.follows = False
+            self.report.first_entry_missing |= tile.first == 0
             return None
         if tile.first == 0 and _is_margin_ledger(entries[0]):
             self.chain = ChainVerifier(self.trusted.checkpoint.origin)
@@ -193,6 +200,7 @@ class _TileReader:
 
     def _node(self, level: int, index: int, node: bytes) -> None:
         """Compare a node that was derived with the one that stands in the tile above."""
+        self.report.checks.setdefault("node", True)
         tile = self._tile(level, index)
         known = self.upper.get(level)
         if known is None or known[0] != tile:
@@ -227,16 +235,19 @@ def _not_checked(report: TilesReport, policy: TrustPolicy) -> list[str]:
     texts = []
     if not policy.witness_keys:
         texts.append("witnesses: no key of one was given, so another history shown to others would not show")
-    if report.entries is None:
+    if "root" not in report.checks:
+        texts.append("what comes after the tile that cannot be read")
+    elif report.entries is None:
         texts.append("the events themselves: only their hashes were published")
     elif report.entries < report.events:
         texts.append(f"{report.events - report.entries} entries, which are not in the folder")
     if report.entries is not None and not report.is_margin_ledger:
-        texts.append("what the entries mean: they are not events of a margin ledger, only their hashes hold")
-    if not report.checks.get("trusted_checkpoint"):
         texts.append(
-            "whether the log grew from one that was seen before: no older checkpoint was given "
-            "(--trusted-checkpoint)"
+            "what the entries mean: only their hashes were compared, since the first is not in the folder"
+            if report.first_entry_missing
+            else "what the entries mean: they are not events of a margin ledger, only their hashes hold"
         )
+    if "trusted_checkpoint" not in report.checks:
+        texts.append("whether the log grew from one that was seen before (--trusted-checkpoint)")
     texts.append("whether the events are true and none is missing: that is reconciliation with their sources")
     return [printable(text) for text in texts]

@@ -81,7 +81,9 @@ def _inclusion(output: Output, data: bytes, event: Path | None, trust: Trust, *,
             next_step="ledger show SEQUENCE --canonical > FILE, by whoever has the ledger",
         )
     policy = trust.policy()
-    entry = read_small_file(event).removesuffix(b"\n")
+    entry = read_small_file(event)
+    if not foreign:  # a line of an export ends so; an entry of another log may end so itself
+        entry = entry.removesuffix(b"\n")
     stamped_at = trust.stamped_at(InclusionProof.parse(data).checkpoint)
     verdict = check_inclusion(data, entry, policy, stamped_at=stamped_at, foreign=foreign)
     shown = {

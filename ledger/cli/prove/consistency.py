@@ -54,14 +54,14 @@ def consistency(
         for given in (old_given, new_given):
             if given is not None and given[1].origin != log.name:
                 raise EvidenceRefusedError("origin", log.name, given[1].origin)
+        signed = new_given or log.at(new_size)
         growth = prove_consistency(
             log.tree,
             old_size,
             new_size,
             old=None if old_given is None else old_given[1],
-            new=None if new_given is None else new_given[1],
+            new=None if signed is None else signed[1],
         )
-        signed = new_given or log.at(new_size)
     file = None if signed is None else growth.proof(signed[0]).encode()
     if out is not None and not dry_run:
         if file is None:

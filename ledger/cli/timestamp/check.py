@@ -35,6 +35,7 @@ def check(session: Session, *, token: Path, checkpoint_file: Path | None, tsa_ro
             "origin": checkpoint.origin,
             "tree_size": checkpoint.size,
             "time": format_time(found.time),
+            "latest": format_time(found.latest),
             "authority": found.authority,
             "accuracy_microseconds": found.accuracy_microseconds,
             "not_checked": [
@@ -43,6 +44,6 @@ def check(session: Session, *, token: Path, checkpoint_file: Path | None, tsa_ro
             ],
         },
         f"The checkpoint of {checkpoint.size} events of {checkpoint.origin} was signed before "
-        f"{format_time(found.time)}, says {found.authority}.\n"
+        f"{format_time(found.latest)}, says {found.authority}.\n"
         f"not checked: {NOT_CHECKED}",
     )
