@@ -11,9 +11,9 @@ import click
 from ledger.cli.common import Session, ledger_command
 from ledger.cli.trust_options import Trust, trust_options
 from ledger.errors import ExitCode, InvalidInputError
+from ledger.growth import GivenCheckpoint
 from ledger.outside.writing import read_small_file
 from ledger.trust import read_checkpoint, trust_checkpoint
-from ledger.verify.growth import GivenCheckpoint
 
 if TYPE_CHECKING:
     from ledger.verify import VerifyReport

@@ -9,6 +9,7 @@ import pytest
 
 from ledger.clock import FixedClock
 from ledger.errors import InvalidInputError, LedgerBehindError, NotFoundError
+from ledger.growth import GivenCheckpoint
 from ledger.merkle import root_hash
 from ledger.note import SignatureType
 from ledger.outside.checkpoints import CheckpointFolder
@@ -16,7 +17,6 @@ from ledger.signing.head import accept_restore, newest_covering, sign_head
 from ledger.store.ledger import Ledger
 from ledger.trust import trust_checkpoint
 from ledger.verify import verify_ledger
-from ledger.verify.growth import GivenCheckpoint
 from tests.support.examples import deposit
 from tests.support.keys import AT, ORIGIN, log_key, policy, quantum_key
 from tests.support.postgres import fresh_database
