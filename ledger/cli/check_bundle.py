@@ -56,7 +56,8 @@ def check_bundle(
     """
     from ledger.export.check import check_bundle as check
 
-    if trust.demands_signatures and not checkpoint_files:
+    origin_is_idle = trust.origin is not None and signature is None
+    if not checkpoint_files and (trust.demands_signatures or origin_is_idle):
         raise InvalidInputError(
             "there is no checkpoint to which these options of trust could apply",
             next_step="give --trusted-checkpoint FILE; a bundle's own signature is checked by --bundle-key",

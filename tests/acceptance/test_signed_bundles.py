@@ -127,6 +127,7 @@ def test_a_checkpoint_passed_off_as_a_signature_exits_with_3_and_the_reverse_too
         (("--signature", "nowhere", "--bundle-key", "bundle-key"), "nowhere"),
         (("--trusted-key", "log-key"), "give --trusted-checkpoint FILE"),
         (("--require-witnesses", "1"), "give --trusted-checkpoint FILE"),
+        (("--origin", ORIGIN), "give --trusted-checkpoint FILE"),
         (("--trusted-checkpoint", "checkpoint", "--require-witnesses", "1"), "no key of the log is trusted"),
     ],
 )
