@@ -197,10 +197,8 @@ def _why_not_a_bundle(folder: Path) -> str | None:
 
 def _why_not_a_signature(path: Path) -> str | None:
     """Say why a file is not the signature of a bundle, so that --force never deletes other things."""
-    if path.is_symlink() or not path.is_file():
-        return "it is not a file"
     try:
-        with open_file(path) as file:
+        with open_file(path) as file:  # refuses what is no regular file
             read_bundle_signature(file.read(LARGEST_NOTE_BYTES + 1))
     except LedgerError:
         return "it is not the signature of a bundle"
