@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,12 @@ import click
 from ledger.cli.common import TIME
 from ledger.cli.keys_option import keys_option
 from ledger.errors import EvidenceRefusedError, InvalidInputError
+from ledger.growth import GivenCheckpoint
 from ledger.outside.writing import read_small_file
-from ledger.trust import TrustPolicy, read_checkpoint, stamped_bytes
+from ledger.trust import TrustPolicy, read_checkpoint, stamped_bytes, trust_checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from ledger.checkpoint import Checkpoint
@@ -28,12 +30,14 @@ class Trust:
 
     Attributes:
         log_keys: trusted keys of the log; none where the person gave none.
+        origin: the log that is meant; None where the person left it to the keys' name.
     """
 
     def __init__(
         self, log_keys: tuple[VerifierKey, ...], token: Path | None, roots: Path | None, **given: Any
     ):
         self.log_keys = log_keys
+        self.origin: str | None = given.get("origin")
         self._token = token
         self._roots = roots
         self._given = given
@@ -44,14 +48,15 @@ class Trust:
             )
 
     @property
-    def asks_something(self) -> bool:
-        """Whether anything was asked for that only a signed checkpoint can meet."""
-        return bool(self.log_keys) or self.has_timestamp or any(self._given.values())
-
-    @property
     def has_timestamp(self) -> bool:
         """Whether a timestamp token was given."""
         return self._token is not None
+
+    @property
+    def demands_signatures(self) -> bool:
+        """Whether anything was given that only a checkpoint whose signature is checked can meet."""
+        demands = (value for name, value in self._given.items() if name != "origin")
+        return bool(self.log_keys) or self.has_timestamp or any(demands)
 
     def policy(self) -> TrustPolicy:
         """Return the policy.
@@ -94,6 +99,51 @@ def verified_timestamp(token: Path, roots: Path, note: Note, checkpoint: Checkpo
         raise EvidenceRefusedError(
             "timestamp", "a reply of a timestamp authority", error.message, place=str(token)
         ) from None
+
+
+def given_checkpoints(paths: Sequence[Path], trust: Trust, *, stamped: bool = True) -> list[GivenCheckpoint]:
+    """Read checkpoints that were kept elsewhere, and hold them to the trust where a key was given.
+
+    Args:
+        paths: their files.
+        trust: whom the person trusts.
+        stamped: whether the timestamp, the witnesses and the compromise are about these checkpoints; where
+            they are about another one, whoever kept these is their witness.
+
+    Raises:
+        InvalidInputError: a file cannot be read, a timestamp is given for several of them, or something is
+            demanded of their signatures and no key of the log is trusted.
+        EvidenceRefusedError: one is no checkpoint, or does not stand up to the trust.
+        TimestampInvalidError: the token does not hold for it.
+    """
+    if stamped and trust.has_timestamp and len(paths) != 1:
+        raise InvalidInputError(
+            "a timestamp is of one checkpoint", next_step="give one --trusted-checkpoint with --timestamp"
+        )
+    return [_given(path, trust, stamped=stamped) for path in paths]
+
+
+def _given(path: Path, trust: Trust, *, stamped: bool) -> GivenCheckpoint:
+    data = read_small_file(path)
+    if not trust.log_keys and not (stamped and trust.demands_signatures):
+        return GivenCheckpoint(str(path), read_checkpoint(data)[1], signature_checked=False)
+    policy = trust.policy()
+    if not stamped:
+        policy = replace(policy, required_witnesses=0, compromised_at=None)
+    trusted = trust_checkpoint(data, policy, stamped_at=trust.stamped_at(data) if stamped else None)
+    return GivenCheckpoint(str(path), trusted.checkpoint, signature_checked=True)
+
+
+def checkpoints_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add ``--trusted-checkpoint``, which may be repeated and gives paths as ``checkpoint_files``."""
+    return click.option(
+        "--trusted-checkpoint",
+        "checkpoint_files",
+        type=click.Path(path_type=Path, dir_okay=False),
+        multiple=True,
+        metavar="FILE",
+        help=text,
+    )
 
 
 def trust_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ledger.cli.common import Session, ledger_command
-from ledger.cli.trust_options import Trust, trust_options
+from ledger.cli.trust_options import Trust, checkpoints_option, given_checkpoints, trust_options
 from ledger.errors import ExitCode, InvalidInputError
-from ledger.outside.writing import read_small_file
-from ledger.trust import read_checkpoint, trust_checkpoint
-from ledger.verify.growth import GivenCheckpoint
 
 if TYPE_CHECKING:
+    from ledger.growth import GivenCheckpoint
     from ledger.verify import VerifyReport
     from ledger.verify.tiles import TilesReport
 
@@ -29,14 +26,7 @@ FAILURES_SHOWN = 20
     metavar="DIR",
     help="Check a folder of tiles (C2SP tlog-tiles) instead of the database; needs --trusted-key.",
 )
-@click.option(
-    "--trusted-checkpoint",
-    "checkpoint_files",
-    type=click.Path(path_type=Path, dir_okay=False),
-    multiple=True,
-    metavar="FILE",
-    help="A checkpoint kept elsewhere, from which the log must have grown; may be repeated.",
-)
+@checkpoints_option("A checkpoint kept elsewhere, from which the log must have grown; may be repeated.")
 @trust_options
 def verify(session: Session, *, tiles: Path | None, checkpoint_files: tuple[Path, ...], trust: Trust) -> int:
     """Check every event: form, hash, link, place, derived columns, index, and the tree.
@@ -45,16 +35,12 @@ def verify(session: Session, *, tiles: Path | None, checkpoint_files: tuple[Path
     tail, an old backup or a rewrite shows. With --tiles no database is needed, and the log may be
     anybody's. Exits 3 and names the first bad place where something does not hold.
     """
-    if trust.has_timestamp and tiles is None and len(checkpoint_files) != 1:
-        raise InvalidInputError(
-            "a timestamp is of one checkpoint", next_step="give one --trusted-checkpoint with --timestamp"
-        )
-    if trust.asks_something and tiles is None and not checkpoint_files:
+    if tiles is None and not checkpoint_files and (trust.demands_signatures or trust.origin is not None):
         raise InvalidInputError(
             "keys, witnesses and timestamps are of signed checkpoints, and none is given to be checked",
             next_step="give the one that you kept: --trusted-checkpoint FILE",
         )
-    given = [_given(path, trust, stamped=tiles is None) for path in checkpoint_files]
+    given = given_checkpoints(checkpoint_files, trust, stamped=tiles is None)
     if tiles is not None:
         return _verify_tiles(session, tiles, given, trust)
     from ledger.verify import verify_database
@@ -63,17 +49,6 @@ def verify(session: Session, *, tiles: Path | None, checkpoint_files: tuple[Path
         report = verify_database(url, session.progress(), checkpoints=given)
     session.emit(report.document(), _words(report))
     return ExitCode.OK if report.ok else ExitCode.INTEGRITY_BROKEN
-
-
-def _given(path: Path, trust: Trust, *, stamped: bool) -> GivenCheckpoint:
-    data = read_small_file(path)
-    if not trust.asks_something:
-        return GivenCheckpoint(str(path), read_checkpoint(data)[1], signature_checked=False)
-    policy = trust.policy()
-    if not stamped:  # the tiles' own checkpoint has to meet the policy; whoever kept this one is its witness
-        policy = replace(policy, required_witnesses=0, compromised_at=None)
-    trusted = trust_checkpoint(data, policy, stamped_at=trust.stamped_at(data) if stamped else None)
-    return GivenCheckpoint(str(path), trusted.checkpoint, signature_checked=True)
 
 
 def _verify_tiles(session: Session, tiles: Path, given: list[GivenCheckpoint], trust: Trust) -> int:

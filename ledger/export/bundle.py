@@ -35,6 +35,7 @@ from ledger.export.manifest import (
     program_version,
 )
 from ledger.export.readme import readme
+from ledger.export.signature import bundle_origin, check_bundle_signature, sign_bundle
 from ledger.export.tables import LooksUpEvents, check_names, description_of, feed, write_csv
 from ledger.export.writing import PendingBundle
 from ledger.merkle import MerkleFrontier
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ledger.chain import Link
+    from ledger.checkpoint import SigningKey
     from ledger.clock import Clock
     from ledger.events.envelope import Event
     from ledger.export.tables import ExportTable
@@ -73,11 +75,13 @@ class ExportResult:
         directory: where it is, absolute.
         manifest: what it holds.
         manifest_sha256: hash of ``manifest.json``, which covers every other file but ``SHA256SUMS``.
+        signature: the signature beside the folder, or None for a bundle that is not signed.
     """
 
     directory: Path
     manifest: Manifest
     manifest_sha256: str
+    signature: Path | None = None
 
     def document(self) -> dict[str, Any]:
         """Return the result as the JSON document ``ledger.export/1``."""
@@ -92,6 +96,7 @@ class ExportResult:
             "root_hash": manifest.root_hash,
             "generated_at": format_time(manifest.generated_at),
             "manifest_sha256": self.manifest_sha256,
+            "signature": None if self.signature is None else str(self.signature),
             "files": [
                 {
                     "name": file.name,
@@ -112,6 +117,7 @@ def export_bundle(
     *,
     to_sequence: int | None = None,
     tables: Sequence[ExportTable] = (),
+    keys: tuple[SigningKey, ...] = (),
     force: bool = False,
     progress: Progress = SILENT,
     clock: Clock | None = None,
@@ -127,12 +133,14 @@ def export_bundle(
         directory: the bundle's folder, which must not exist.
         to_sequence: the last event to export; the newest if None.
         tables: fresh tables, usually of :func:`ledger.export.tables.load_tables`.
-        force: replace an older bundle in ``directory``, at the very end.
+        keys: the ledger's bundle keys, which sign it beside the folder; none leaves it unsigned.
+        force: replace an older bundle in ``directory`` with its signature, at the very end.
         progress: told one step an event.
         clock: for ``generated_at``.
 
     Raises:
-        InvalidInputError: ``directory`` is taken, its parent does not exist, or ``to_sequence`` is negative.
+        InvalidInputError: ``directory`` is taken, its parent does not exist, ``to_sequence`` is negative,
+            or a key is no bundle key of this ledger.
         NotFoundError: the ledger has no event at ``to_sequence``.
         ChainBrokenError, RecordUnreadableError, IntegrityError: the stored log does not hold.
         ExportTableError: a table failed.
@@ -142,6 +150,8 @@ def export_bundle(
     if to_sequence is not None and to_sequence < 0:
         raise InvalidInputError(f"the sequence {to_sequence} is below zero", place=("--to-sequence",))
     check_names(tables)
+    if keys:
+        bundle_origin(tuple(key.verifier for key in keys), ledger.origin)
     with ExitStack() as stack:
         bundle = stack.enter_context(PendingBundle(directory, force=force))
         for table in tables:
@@ -166,8 +176,16 @@ def export_bundle(
             ]
         files += [_write_table(bundle, table) for table in tables]
         manifest = _finish(bundle, chain, files, newest, (clock or SystemClock()).now())
-        bundle.publish()
-    return ExportResult(bundle.target, manifest, hashlib.sha256(manifest.encode()).hexdigest())
+        manifest_sha256 = hashlib.sha256(manifest.encode()).hexdigest()
+        bundle.publish(_signature(manifest_sha256, ledger.origin, keys) if keys else None)
+    return ExportResult(bundle.target, manifest, manifest_sha256, bundle.signature if keys else None)
+
+
+def _signature(manifest_sha256: str, origin: str, keys: tuple[SigningKey, ...]) -> bytes:
+    """Sign, and check as whoever receives the bundle does before it is given away."""
+    note = sign_bundle(manifest_sha256, origin, keys).encode()
+    check_bundle_signature(note, origin, manifest_sha256, tuple(key.verifier for key in keys))
+    return note
 
 
 class _ExportedChain:

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ledger.chain import ChainVerifier
-from ledger.errors import InvalidInputError, NotFoundError
+from ledger.errors import EvidenceRefusedError, InvalidInputError, NotFoundError
 from ledger.export.bundle import verifier_source
 from ledger.export.files import Listing, hash_file, list_folder, open_file, read_lines
 from ledger.export.manifest import (
@@ -23,15 +23,20 @@ from ledger.export.manifest import (
     Manifest,
     parse_manifest,
 )
+from ledger.export.signature import GivenSignature, bundle_origin, check_bundle_signature
+from ledger.growth import GivenCheckpoint, GrowthChecker
 from ledger.merkle import HASH_SIZE_BYTES
 from ledger.progress import SILENT, Progress
 from ledger.report import BundleReport, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 _SEQUENCE_AT_END = re.compile(rb'"sequence":([0-9]{1,16}),"writer":"(?:[^"\\]|\\.)*"\}\}\Z')
 _HEX_HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+_TOO_SHORT = "the bundle holds fewer than the checkpoint covers, by choice or because they were cut off"
 
 MANIFEST_CHECKS = ("files", "checksums", "totals", "head", "root")
 """What is compared with the manifest. ``files``: exactly those it lists are there, with their lengths and
@@ -44,25 +49,34 @@ def check_bundle(
     *,
     expected_root: str | None = None,
     expected_head: str | None = None,
+    checkpoints: Sequence[GivenCheckpoint] = (),
+    signature: GivenSignature | None = None,
     progress: Progress = SILENT,
 ) -> BundleReport:
     """Check a bundle without a database, in constant memory.
 
-    Whatever is wrong with the bundle is a failure in the report. Nothing in it is executed, and no key,
-    hash or root in it is taken for more than a statement to compare with.
+    Whatever is wrong with the bundle is a failure in the report, and so is a signature that does not
+    hold. Nothing in it is executed, and no key, hash or root in it is taken for more than a statement to
+    compare with. What is given from elsewhere is compared under the checks ``expected_root``,
+    ``expected_head``, ``trusted_checkpoint`` (the bundle's first events are those of each checkpoint)
+    and ``bundle_signature``.
 
     Args:
         directory: the bundle's folder.
         expected_root: a tree root obtained elsewhere, base64.
         expected_head: a head hash obtained elsewhere, 64 hex digits.
+        checkpoints: checkpoints that were kept elsewhere, their signatures checked by the caller.
+        signature: the bundle's detached signature, with the bundle keys that the caller trusts.
         progress: told one step an event.
 
     Raises:
-        InvalidInputError: an expectation is not a hash in its form.
+        InvalidInputError: an expectation is not a hash in its form, or a key is no bundle key.
         NotFoundError: there is no such folder.
         EnvironmentFaultError: the system refuses to read the folder or a file in it.
     """
     _check_expectations(expected_root, expected_head)
+    if signature is not None:
+        bundle_origin(signature.keys, signature.origin)
     if not directory.is_dir():
         raise NotFoundError(
             f"there is no folder {printable(directory)}",
@@ -72,7 +86,9 @@ def check_bundle(
     report.checks = dict.fromkeys(("manifest", *ChainVerifier.CHECKS), True)
     listing = list_folder(directory)
     manifest = _read_manifest(directory, listing, report)
-    hashes = _check_events(directory, listing, manifest, report, progress)
+    if checkpoints:
+        report.checks["trusted_checkpoint"] = True
+    hashes = _check_events(directory, listing, manifest, report, GrowthChecker(checkpoints), progress)
     if manifest is not None:
         report.checks |= dict.fromkeys(MANIFEST_CHECKS, True)
         _check_files(directory, listing, manifest, hashes, report)
@@ -83,9 +99,13 @@ def check_bundle(
         report.compare("expected_root", expected_root, root, file=EVENTS_FILE)
     if expected_head is not None:
         report.compare("expected_head", expected_head, head, file=EVENTS_FILE)
-    report.not_checked[:0] = _not_checked(
-        manifest, compared=expected_root is not None or expected_head is not None
-    )
+    if signature is not None:
+        _check_signature(signature, manifest, report)
+    compared = expected_root is not None or expected_head is not None
+    report.not_checked[:0] = [
+        *([] if compared else _not_compared(checkpoints, report)),
+        *_not_checked(manifest, signed=signature is not None),
+    ]
     return report
 
 
@@ -94,7 +114,7 @@ def _read_manifest(directory: Path, listing: Listing, report: BundleReport) -> M
         report.fail("manifest", "a file", listing.odd.get(MANIFEST_FILE, "nothing"), file=MANIFEST_FILE)
         return None
     with open_file(directory / MANIFEST_FILE) as file:
-        data = file.read(LARGEST_MANIFEST_BYTES)
+        data = file.read(LARGEST_MANIFEST_BYTES + 1)  # one more, so that nothing goes unread after it
     try:
         manifest = parse_manifest(data)
     except InvalidInputError as error:
@@ -105,9 +125,14 @@ def _read_manifest(directory: Path, listing: Listing, report: BundleReport) -> M
 
 
 def _check_events(
-    directory: Path, listing: Listing, manifest: Manifest | None, report: BundleReport, progress: Progress
+    directory: Path,
+    listing: Listing,
+    manifest: Manifest | None,
+    report: BundleReport,
+    growth: GrowthChecker,
+    progress: Progress,
 ) -> dict[str, tuple[str, int]]:
-    """Check the chain; return hash and length of the very bytes that were read, by file name."""
+    """Check the chain and its growth; return hash and length of the very bytes read, by file name."""
     chain = ChainVerifier(manifest.origin if manifest else None)
     digest, size, sequence = hashlib.sha256(), 0, -1
 
@@ -126,12 +151,15 @@ def _check_events(
                     report.fail(
                         "well_formed", "one event and LF", problem, file=EVENTS_FILE, sequence=sequence
                     )
-                report.add(chain.take(sequence, line)[0], EVENTS_FILE)
+                report.add(
+                    chain.take(sequence, line)[0] + growth.check(chain.tree, chain.origin), EVENTS_FILE
+                )
                 progress.advance(1)
         progress.finish()
     elif manifest is None:
         report.fail("files", "a file", listing.odd.get(EVENTS_FILE, "nothing"), file=EVENTS_FILE)
     report.add(chain.finish(bytes.fromhex(manifest.head_hash) if manifest else None), EVENTS_FILE)
+    report.add(growth.finish(chain.events, meaning=_TOO_SHORT), EVENTS_FILE)
     report.events, report.head_sequence, report.head_hash = chain.events, sequence, chain.head
     report.root_hash = chain.tree.root()
     report.not_checked += [
@@ -212,14 +240,52 @@ def _look_at_verifier(manifest: Manifest, report: BundleReport) -> None:
         )
 
 
-def _not_checked(manifest: Manifest | None, *, compared: bool) -> list[str]:
-    """Say what the verdict leaves open."""
-    texts = ["signatures: the bundle carries none, so it does not show by itself where the log comes from"]
-    if not compared:
-        texts.insert(
-            0,
+def _check_signature(given: GivenSignature, manifest: Manifest | None, report: BundleReport) -> None:
+    """Check that the manifest, and with it every file, is the one that a trusted bundle key signed."""
+    report.checks["bundle_signature"] = True
+    if manifest is None:
+        report.fail("bundle_signature", "a signed manifest", "none that can be read", file=MANIFEST_FILE)
+        return
+    manifest_sha256 = hashlib.sha256(manifest.encode()).hexdigest()
+    try:
+        check_bundle_signature(given.note, given.origin, manifest_sha256, given.keys)
+    except EvidenceRefusedError as error:
+        report.fail("bundle_signature", f"{error.check}: {error.expected}", error.actual)
+    else:  # a ledger's key may have signed the bundle of another one
+        report.compare("bundle_signature", f"a bundle of {given.origin}", f"a bundle of {manifest.origin}")
+
+
+def _not_compared(checkpoints: Sequence[GivenCheckpoint], report: BundleReport) -> list[str]:
+    """Say which events nothing from elsewhere was compared with."""
+    texts = [
+        f"signatures of {given.name}: no trusted key was given"
+        for given in checkpoints
+        if not given.signature_checked
+    ]
+    sizes = [given.checkpoint.size for given in checkpoints if given.signature_checked]
+    if sizes and not report.checks["trusted_checkpoint"]:
+        return texts  # the verdict says already that this is not the log
+    covered = max(sizes, default=0)
+    if covered == 0:
+        texts.append(
             "whether this is the log, and all of it: no root or head hash obtained elsewhere was given "
-            "(--expect-root, --expect-head), so a log that was cut off or made up later would not show",
+            "(--expect-root, --expect-head), nor a checkpoint with a key to check it by "
+            "(--trusted-checkpoint, --trusted-key), so a log that was cut off or made up later would not show"
+        )
+    elif covered < report.events:
+        texts.append(
+            f"whether the log goes on like this: the {report.events - covered} events after sequence "
+            f"{covered - 1}, where the newest given checkpoint ends, are only consistent with themselves"
+        )
+    return texts
+
+
+def _not_checked(manifest: Manifest | None, *, signed: bool) -> list[str]:
+    """Say what else the verdict leaves open."""
+    texts = []
+    if not signed:
+        texts.append(
+            "signatures: the bundle carries none, so it does not show by itself where the log comes from"
         )
     texts.append("whether the events are true and none is missing: that is reconciliation with their sources")
     texts.append("that no id occurs twice")

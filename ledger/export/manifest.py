@@ -102,8 +102,10 @@ def parse_manifest(data: bytes) -> Manifest:
     """Read a manifest strictly: ``parse_manifest(b).encode() == b``.
 
     Raises:
-        InvalidInputError: not canonical JSON, not of this schema, or it contradicts itself.
+        InvalidInputError: too long, not canonical JSON, not of this schema, or it contradicts itself.
     """
+    if len(data) > LARGEST_MANIFEST_BYTES:
+        raise InvalidInputError(f"it has more than {LARGEST_MANIFEST_BYTES} bytes")
     value = decode_canonical(data)
     if not isinstance(value, dict) or value.get("schema") != SCHEMA:
         found = value.get("schema") if isinstance(value, dict) else None

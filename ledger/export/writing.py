@@ -6,7 +6,7 @@ import hashlib
 import os
 import secrets
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
@@ -20,7 +20,9 @@ from ledger.export.manifest import (
     BundleFile,
     parse_manifest,
 )
-from ledger.outside.writing import sync_folder
+from ledger.export.signature import read_bundle_signature
+from ledger.note import LARGEST_NOTE_BYTES
+from ledger.outside.writing import sync_folder, write_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,11 +55,12 @@ class PendingBundle:
     """A bundle in the making: a folder beside its place that is renamed at the end, or vanishes.
 
     Use it as a context manager; without :meth:`publish` nothing remains. A process that is killed
-    leaves a folder ``.NAME.….partial``, which can be removed.
+    leaves a folder ``.NAME.….partial``, which can be removed. The bundle's signature stands beside it as
+    ``NAME.signature``; one that is there belongs to an older bundle, and never stays beside a newer one.
 
     Args:
         target: where the bundle shall be.
-        force: whether an older bundle there may be replaced.
+        force: whether an older bundle there, and an older signature beside it, may be replaced.
 
     Raises:
         InvalidInputError: the place is taken, or its parent folder does not exist.
@@ -69,7 +72,9 @@ class PendingBundle:
         self._force = force
         suffix = secrets.token_hex(4)
         self.folder = self.target.parent / f".{self.target.name}.{suffix}.partial"
+        self.signature = self.target.parent / f"{self.target.name}.signature"
         self._replaced = self.target.parent / f".{self.target.name}.{suffix}.replaced"
+        self._replaced_signature = self.target.parent / f".{self.target.name}.{suffix}.replaced.signature"
 
     def __enter__(self) -> Self:
         self._check_place()
@@ -95,49 +100,71 @@ class PendingBundle:
                 file.flush()
                 os.fsync(file.fileno())
 
-    def publish(self) -> None:
-        """Put the bundle in its place; an older bundle goes only now.
+    def publish(self, signature: bytes | None = None) -> None:
+        """Put the bundle in its place, then its signature beside it; older ones go only now.
 
         Raises:
             InvalidInputError: the place was taken meanwhile.
-            BundleWriteError: the folder cannot be renamed; an older bundle is still in its place.
+            BundleWriteError: the folder cannot be renamed, and an older bundle is still in its place with
+                its signature; or the signature cannot be written, and the bundle is there without one.
         """
         self._check_place()
         with self._writing():
             for folder in (self.folder / TABLES_FOLDER, self.folder):
                 if folder.is_dir():
                     sync_folder(folder)
-            replaces = os.path.lexists(self.target)
-            if replaces:
-                self.target.rename(self._replaced)
-            try:
-                self.folder.rename(self.target)
-            except BaseException:
-                if replaces and not os.path.lexists(self.target):
-                    self._replaced.rename(self.target)
-                raise
+            self._exchange()
             sync_folder(self.target.parent)
-        if replaces:
-            shutil.rmtree(self._replaced, ignore_errors=True)
+        shutil.rmtree(self._replaced, ignore_errors=True)
+        with suppress(OSError):
+            self._replaced_signature.unlink(missing_ok=True)
+        if signature is not None:
+            try:
+                write_file(self.signature, signature)
+            except LedgerError as error:
+                raise BundleWriteError(
+                    f"the bundle {self.target} is complete, but has no signature: {error.message}",
+                    next_step="ledger export --sign --force, when that is mended",
+                ) from error
+
+    def _exchange(self) -> None:
+        """Rename the new folder into its place; where that fails, what was there is put back."""
+        moved = []
+        try:
+            # The signature goes first: killed in between, this leaves a bundle unsigned, not wrongly signed.
+            for place, aside in (
+                (self.signature, self._replaced_signature),
+                (self.target, self._replaced),
+            ):
+                if os.path.lexists(place):
+                    place.rename(aside)
+                    moved.append((place, aside))
+            self.folder.rename(self.target)
+        except BaseException:
+            for place, aside in reversed(moved):
+                if not os.path.lexists(place):
+                    aside.rename(place)
+            raise
 
     def _check_place(self) -> None:
         if not self.target.parent.is_dir():
             raise InvalidInputError(
                 f"the folder {self.target.parent} does not exist", next_step=f"mkdir -p {self.target.parent}"
             )
-        if not os.path.lexists(self.target):
-            return
-        if not self._force:
-            raise InvalidInputError(
-                f"{self.target} exists already; nothing was written",
-                next_step="give another folder, or --force to replace an older bundle",
-            )
-        problem = _why_not_a_bundle(self.target)
-        if problem:
-            raise InvalidInputError(
-                f"{self.target} is not replaced, because {problem}; nothing was written",
-                next_step="give another folder, or move this one away first",
-            )
+        for place, why_not in ((self.target, _why_not_a_bundle), (self.signature, _why_not_a_signature)):
+            if not os.path.lexists(place):
+                continue
+            if not self._force:
+                raise InvalidInputError(
+                    f"{place} exists already; nothing was written",
+                    next_step="give another folder, or --force to replace an older bundle with its signature",
+                )
+            problem = why_not(place)
+            if problem:
+                raise InvalidInputError(
+                    f"{place} is not replaced, because {problem}; nothing was written",
+                    next_step="give another folder, or move this one away first",
+                )
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -157,7 +184,7 @@ def _why_not_a_bundle(folder: Path) -> str | None:
         return "it is not a folder"
     try:
         with open_file(folder / MANIFEST_FILE) as file:
-            manifest = parse_manifest(file.read(LARGEST_MANIFEST_BYTES))
+            manifest = parse_manifest(file.read(LARGEST_MANIFEST_BYTES + 1))
         listing = list_folder(folder)
     except LedgerError:
         return "it is not a bundle"
@@ -165,4 +192,14 @@ def _why_not_a_bundle(folder: Path) -> str | None:
     others = sorted(listing.files - listed) + sorted(listing.odd) + sorted(listing.folders - {TABLES_FOLDER})
     if others or listing.cut_off:
         return f"it holds {ascii(others[0]) if others else 'many files'}, which is not part of a bundle"
+    return None
+
+
+def _why_not_a_signature(path: Path) -> str | None:
+    """Say why a file is not the signature of a bundle, so that --force never deletes other things."""
+    try:
+        with open_file(path) as file:  # refuses what is no regular file
+            read_bundle_signature(file.read(LARGEST_NOTE_BYTES + 1))
+    except LedgerError:
+        return "it is not the signature of a bundle"
     return None

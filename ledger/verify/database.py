@@ -11,12 +11,12 @@ from sqlalchemy import Connection, Table, Text, cast, func, select
 from ledger.chain import ChainVerifier, Entry, Failure
 from ledger.errors import LedgerNotInitialisedError
 from ledger.events.envelope import subjects_of
+from ledger.growth import GivenCheckpoint, GrowthChecker
 from ledger.progress import SILENT, Progress
 from ledger.report import printable
 from ledger.store.database import make_engine, reading, stream
 from ledger.store.migrate import check_revision
 from ledger.store.schema import event_subjects, events, ledger_head
-from ledger.verify.growth import GivenCheckpoint, GrowthChecker
 from ledger.verify.nodes import NodeReader
 
 if TYPE_CHECKING:

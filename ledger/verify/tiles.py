@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from ledger.canonical import leaf_hash
 from ledger.chain import ChainVerifier, link_of
 from ledger.errors import EvidenceRefusedError, InvalidInputError, NotFoundError
+from ledger.growth import GivenCheckpoint, GrowthChecker
 from ledger.merkle import MerkleFrontier
 from ledger.outside.tiles import CHECKPOINT_FILE, TileFolder
 from ledger.progress import SILENT, Progress
 from ledger.report import FolderReport, printable
 from ledger.tiles import TILE_WIDTH, NodeBuilder, Tile, hashes_of, tiles_of
 from ledger.trust import TrustedCheckpoint, TrustPolicy, trust_checkpoint
-from ledger.verify.growth import GivenCheckpoint, GrowthChecker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

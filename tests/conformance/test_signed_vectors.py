@@ -1,4 +1,4 @@
-"""The published vectors of checkpoints, proofs and tiles, by our code and by a second verifier.
+"""The published vectors of checkpoints, proofs, tiles and signed bundles, by our code and a second verifier.
 
 The second one is written from the specifications alone (tests/support/second_verifier.py).
 """
@@ -18,6 +18,7 @@ from ledger.canonical import leaf_hash
 from ledger.chain import ChainVerifier
 from ledger.clock import parse_time
 from ledger.errors import EvidenceRefusedError, InvalidInputError
+from ledger.export.signature import check_bundle_signature, read_bundle_signature
 from ledger.note import Note, NoteFormError, VerifierKey
 from ledger.proof import check_consistency, check_inclusion
 from ledger.tiles import NodeBuilder, Tile, TileTree, decode_entries, encode_entries, hashes_of, tiles_of
@@ -36,6 +37,7 @@ def document(name: str) -> Any:
 
 
 CHECKPOINT, PROOF, TILES = document("checkpoint.json"), document("proof.json"), document("tiles.json")
+BUNDLE = document("bundle-signature.json")
 KEYS: dict[str, str] = CHECKPOINT["keys"]
 INCLUSION, CONSISTENCY = PROOF["inclusion"], PROOF["consistency"]
 
@@ -78,7 +80,10 @@ def test_the_vectors_are_those_of_the_program_that_writes_them(monkeypatch: pyte
     monkeypatch.syspath_prepend(str(FOLDER))
     generate = importlib.import_module("generate_signed")
     written = generate.documents()
-    assert set(written) == {"checkpoint.json", "proof.json", "tiles.json", "ml-dsa-44-signatures.json"}
+    assert set(written) == {
+        *("checkpoint.json", "proof.json", "tiles.json", "bundle-signature.json"),
+        "ml-dsa-44-signatures.json",
+    }
     for name, content in written.items():
         assert (FOLDER / name).read_text(encoding="utf-8") == content, name
 
@@ -90,6 +95,7 @@ def test_every_check_of_the_specification_has_a_vector_that_fails_it() -> None:
     assert {"proof", "origin", "old_size", "consistency"} <= {v["check"] for v in CONSISTENCY["refused"]}
     folders = {vector["check"] for folder in TILES["folders"] for vector in folder["refused"]}
     assert folders == {"signature", "tile", "node", "root", "entries", "chain"}
+    assert {vector["check"] for vector in BUNDLE["refused"]} == {"signature", "origin", "manifest"}
 
 
 @each(CHECKPOINT["hold"])
@@ -295,3 +301,53 @@ def test_reading_a_checkpoint_believes_no_more_than_its_form() -> None:
                 read_checkpoint(data_of(vector, "note"))
         else:
             assert read_checkpoint(data_of(vector, "note"))[0].encode() == data_of(vector, "note")
+
+
+def ours_of_bundle(vector: dict[str, Any]) -> tuple[VerifierKey, ...]:
+    keys = tuple(VerifierKey.parse(BUNDLE["keys"][name]) for name in vector["trusted"])
+    return check_bundle_signature(data_of(vector, "note"), vector["origin"], vector["manifest_sha256"], keys)
+
+
+def theirs_of_bundle(vector: dict[str, Any]) -> list[second.Key]:
+    keys = [second.key(BUNDLE["keys"][name]) for name in vector["trusted"]]
+    note = data_of(vector, "note")
+    return second.bundle_signature(note, vector["origin"], vector["manifest_sha256"], keys)
+
+
+@each(BUNDLE["hold"])
+def test_a_signature_of_a_bundle_that_counts_is_accepted(vector: dict[str, Any]) -> None:
+    signers = {BUNDLE["keys"][name] for name in vector["signed_by"]}
+    assert {key.encode() for key in ours_of_bundle(vector)} == signers
+    assert theirs_of_bundle(vector) == [second.key(BUNDLE["keys"][name]) for name in vector["signed_by"]]
+    assert read_bundle_signature(data_of(vector, "note"))[0].encode() == data_of(vector, "note")
+
+
+@each(BUNDLE["refused"])
+def test_a_signature_of_a_bundle_that_does_not_count_is_refused_by_its_check(vector: dict[str, Any]) -> None:
+    with pytest.raises(EvidenceRefusedError) as ours:
+        ours_of_bundle(vector)
+    with pytest.raises(second.RefusedError) as theirs:
+        theirs_of_bundle(vector)
+    assert (ours.value.check, theirs.value.check) == (vector["check"], vector["check"])
+
+
+@each(BUNDLE["inputs_refused"])
+def test_a_key_that_signs_no_bundles_of_the_ledger_is_refused(vector: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInputError):
+        ours_of_bundle(vector)
+    with pytest.raises(second.RefusedError, match="keys"):
+        theirs_of_bundle(vector)
+
+
+@each([*BUNDLE["hold"], *BUNDLE["inputs_refused"]])
+def test_a_signature_of_a_bundle_is_no_checkpoint(vector: dict[str, Any]) -> None:
+    with pytest.raises(EvidenceRefusedError, match=r"^checkpoint: "):
+        read_checkpoint(data_of(vector, "note"))
+    with pytest.raises(second.RefusedError, match="checkpoint"):
+        second.head(data_of(vector, "note"))
+
+
+@each(CHECKPOINT["hold"])
+def test_a_checkpoint_is_no_signature_of_a_bundle(vector: dict[str, Any]) -> None:
+    with pytest.raises(EvidenceRefusedError, match=r"^signature: "):
+        read_bundle_signature(data_of(vector, "note"))

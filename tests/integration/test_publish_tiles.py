@@ -8,6 +8,7 @@ import pytest
 
 from ledger.canonical import leaf_hash
 from ledger.errors import EvidenceRefusedError, InvalidInputError, NotFoundError
+from ledger.growth import GivenCheckpoint
 from ledger.note import Note, VerifierKey
 from ledger.outside.checkpoints import CheckpointFolder
 from ledger.outside.tiles import TileFolder
@@ -17,7 +18,6 @@ from ledger.signing.tiles import publish_tiles
 from ledger.store.ledger import Ledger
 from ledger.tiles import encode_entries
 from ledger.trust import TrustPolicy, read_checkpoint
-from ledger.verify.growth import GivenCheckpoint
 from ledger.verify.tiles import verify_tiles
 from tests.conformance import test_tessera_checkpoint as tessera
 from tests.support.examples import deposit

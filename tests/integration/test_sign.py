@@ -10,6 +10,7 @@ import pytest
 
 from ledger.clock import FixedClock
 from ledger.errors import AppendNotPermittedError, InvalidInputError, LedgerBehindError
+from ledger.growth import GivenCheckpoint
 from ledger.merkle import root_hash
 from ledger.note import SignatureType
 from ledger.outside.checkpoints import CheckpointFolder
@@ -23,7 +24,6 @@ from ledger.store.roles import RoleKind
 from ledger.store.tree import event_tree
 from ledger.trust import trust_checkpoint
 from ledger.verify import verify_ledger
-from ledger.verify.growth import GivenCheckpoint
 from tests.support.direct import login
 from tests.support.examples import deposit
 from tests.support.keys import AT, ORIGIN, log_key, policy, quantum_key

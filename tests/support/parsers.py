@@ -9,6 +9,7 @@ from ledger.canonical import decode_canonical, encode, leaf_hash
 from ledger.chain import parse_entry
 from ledger.checkpoint import Checkpoint
 from ledger.errors import EvidenceRefusedError, InvalidInputError
+from ledger.export.signature import BundleStatement, read_bundle_signature
 from ledger.merkle import EMPTY_ROOT, root_hash
 from ledger.note import Note, Signature, SignatureType, VerifierKey
 from ledger.proof import ConsistencyProof, InclusionProof, check_inclusion
@@ -96,6 +97,11 @@ PARSERS: dict[str, Parser] = {
         ),
     ),
     "signed checkpoint": Parser(read_checkpoint, lambda read: read[0].encode(), (_SIGNED, _COSIGNED)),
+    "bundle signature": Parser(
+        read_bundle_signature,
+        lambda read: Note(read[1].text(), read[0].signatures).encode(),
+        (Note(BundleStatement(ORIGIN, _ROOT.hex()).text(), (_ML_DSA,)).encode(),),
+    ),
     "inclusion proof": Parser(
         InclusionProof.parse,
         InclusionProof.encode,

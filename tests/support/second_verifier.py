@@ -1,4 +1,4 @@
-"""A second verifier, written from docs/spec/checkpoint.md, proof.md and tiles.md alone.
+"""A second verifier, written from docs/spec/checkpoint.md, proof.md, tiles.md and bundle.md §8 alone.
 
 It imports nothing of ours: the standard library, and the two signature primitives.
 """
@@ -96,33 +96,36 @@ def key(text: str) -> Key:
     return found
 
 
-def head(data: bytes) -> Head:
-    """checkpoint.md §1 and §3."""
-    need(len(data) <= 1_000_000, "checkpoint")
+def note(data: bytes, check: str) -> tuple[str, list[Line]]:
+    """checkpoint.md §1."""
+    need(len(data) <= 1_000_000, check)
     try:
         whole = data.decode()
     except UnicodeDecodeError:
-        raise RefusedError("checkpoint") from None
-    need(not any(character < " " and character != "\n" for character in whole), "checkpoint")
+        raise RefusedError(check) from None
+    need(not any(character < " " and character != "\n" for character in whole), check)
     place = whole.rfind("\n\n")
-    need(place >= 0 and whole.endswith("\n") and place + 2 < len(whole), "checkpoint")
-    text, lines = whole[: place + 1], whole[place + 2 : -1].split("\n")
-    need(len(lines) <= 100, "checkpoint")
+    need(place >= 0 and whole.endswith("\n") and place + 2 < len(whole), check)
+    lines = whole[place + 2 : -1].split("\n")
+    need(len(lines) <= 100, check)
+    return whole[: place + 1], [signature_line(each, check) for each in lines]
+
+
+def head(data: bytes) -> Head:
+    """checkpoint.md §1 and §3."""
+    text, lines = note(data, "checkpoint")
     rows = text[:-1].split("\n")
     need(len(rows) >= 3 and all(rows), "checkpoint")
     root = unbase64(rows[2], "checkpoint")
     need(len(root) == 32, "checkpoint")
-    return Head(
-        text, [signature_line(each) for each in lines], rows[0], number(rows[1], "checkpoint"), root,
-        len(rows) > 3,
-    )  # fmt: skip
+    return Head(text, lines, rows[0], number(rows[1], "checkpoint"), root, len(rows) > 3)
 
 
-def signature_line(text: str) -> Line:
+def signature_line(text: str, check: str) -> Line:
     parts = text.split(" ")
-    need(len(parts) == 3 and parts[0] == "—" and is_name(parts[1]), "checkpoint")
-    data = unbase64(parts[2], "checkpoint")
-    need(len(data) > 4, "checkpoint")
+    need(len(parts) == 3 and parts[0] == "—" and is_name(parts[1]), check)
+    data = unbase64(parts[2], check)
+    need(len(data) > 4, check)
     return Line(parts[1], data[:4], data[4:])
 
 
@@ -208,6 +211,24 @@ def checkpoint(data: bytes, trust: Policy, stamped_at: datetime | None = None) -
         stamped = stamped_at is not None and under and stamped_at < trust.compromised_at
         need(stamped or len(early) >= max(1, trust.required), "compromise")
     return found, names
+
+
+def bundle_signature(data: bytes, origin: str, manifest_sha256: str, trusted: list[Key]) -> list[Key]:
+    """bundle.md §8.2; returns the keys that signed."""
+    need(trusted and all((each.name, each.type) == (f"{origin}/bundles", 1) for each in trusted), "keys")
+    text, lines = note(data, "signature")
+    form = re.fullmatch("margin-ledger bundle\n([^\n]+)\n([0-9a-f]{64})\n", text)
+    if form is None:
+        raise RefusedError("signature")
+    need(form[1] == origin, "origin")
+    need(form[2] == manifest_sha256, "manifest")
+    signed = [
+        (each, line) for each in trusted for line in lines if (line.name, line.id) == (each.name, each.id)
+    ]
+    for signer, line in signed:
+        primitive(signer, line.value, text.encode())
+    need(signed, "signature")
+    return [each for each in trusted if each in {signer for signer, _ in signed}]
 
 
 def proof_file(data: bytes, first: str | None, word: str) -> tuple[int, list[bytes], bytes]:

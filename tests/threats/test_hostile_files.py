@@ -10,6 +10,7 @@ import pytest
 
 from ledger.checkpoint import Checkpoint, sign_checkpoint
 from ledger.errors import EvidenceRefusedError, ExitCode, InvalidInputError
+from ledger.growth import GivenCheckpoint, GrowthChecker
 from ledger.merkle import EMPTY_ROOT, MerkleFrontier
 from ledger.note import MOST_SIGNATURES, Note, Signature
 from ledger.outside.checkpoints import CheckpointFolder
@@ -19,7 +20,6 @@ from ledger.store.ledger import Ledger
 from ledger.tiles import NodeBuilder, Tile, tiles_of
 from ledger.timestamp import der, make_request, parse_token
 from ledger.trust import stamped_bytes, trust_checkpoint
-from ledger.verify.growth import GivenCheckpoint, GrowthChecker
 from ledger.verify.tiles import verify_tiles
 from tests.support.chains import chain_of
 from tests.support.evidence import LOG_KEYS, POLICY, WITNESS, Stamping, give_away, write_tiles

@@ -38,6 +38,8 @@ PURE = (
     "ledger/chain.py",
     "ledger/checkpoint.py",
     "ledger/events",
+    "ledger/export/signature.py",
+    "ledger/growth.py",
     "ledger/merkle.py",
     "ledger/note.py",
     "ledger/proof.py",

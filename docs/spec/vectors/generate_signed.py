@@ -1,4 +1,6 @@
-"""Writes checkpoint.json, proof.json and tiles.json: what a verifier accepts, and what it refuses and why.
+"""Writes checkpoint.json, proof.json, tiles.json and bundle-signature.json.
+
+They say what a verifier accepts, and what it refuses and why.
 
     python docs/spec/vectors/generate_signed.py [--check]
 
@@ -10,9 +12,11 @@ from __future__ import annotations
 import json
 import sys
 
+from bundle_signature_vectors import inputs_refused, signatures_refused, signatures_that_hold
 from checkpoint_vectors import checkpoints_refused, checkpoints_that_hold, keys_refused, policies_refused
 from proof_vectors import consistency_vectors, inclusion_vectors
 from signed_material import (
+    BUNDLE_KEYS,
     FOLDER,
     SIGNATURES,
     STORED,
@@ -36,7 +40,14 @@ def documents() -> dict[str, str]:
         "consistency": consistency_vectors(),
     }
     tiles = {"keys": public_keys(), **tile_vectors()}
+    bundle_signature = {
+        "keys": public_keys(BUNDLE_KEYS),
+        "inputs_refused": inputs_refused(),
+        "hold": signatures_that_hold(),
+        "refused": signatures_refused(),
+    }
     values = {"checkpoint.json": checkpoint, "proof.json": proof, "tiles.json": tiles}
+    values["bundle-signature.json"] = bundle_signature
     values[STORED.name] = dict(sorted(SIGNATURES.used.items()))
     return {name: json.dumps(value, ensure_ascii=False, indent=1) + "\n" for name, value in values.items()}
 

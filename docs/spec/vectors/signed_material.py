@@ -1,4 +1,4 @@
-"""Keys, checkpoints and records that the vectors of checkpoints, proofs and tiles are made of.
+"""Keys, checkpoints and records that the vectors of checkpoints, proofs, tiles and bundles are made of.
 
 ML-DSA-44 signatures differ each time, as whoever makes them draws random bytes. They are kept in
 ml-dsa-44-signatures.json, by the SHA-256 of key id ‖ message, and only those that are missing or do not hold
@@ -62,6 +62,20 @@ KEYS = {
 }
 
 
+BUNDLE_KEYS = {
+    "bundle": _key(f"{ORIGIN}/bundles", "bundle", PLAIN),
+    "bundle, after a rotation": _key(f"{ORIGIN}/bundles", "bundle, after a rotation", PLAIN),
+    "bundle's name, another key": _key(f"{ORIGIN}/bundles", "impostor", PLAIN),
+    "bundle's name, the log's key": _key(f"{ORIGIN}/bundles", "log", PLAIN),
+    "bundle's name as a witness": _key(f"{ORIGIN}/bundles", "bundle", COSIGNS),
+    "bundle's name, ML-DSA-44": _key(f"{ORIGIN}/bundles", "bundle ML-DSA-44", QUANTUM),
+    "other ledger's bundle": _key(f"{OTHER}/bundles", "other bundle", PLAIN),
+    "other ledger's name, the bundle's key": _key(f"{OTHER}/bundles", "bundle", PLAIN),
+    "log": KEYS["log"],
+    "log's name, the bundle's key": _key(ORIGIN, "bundle", PLAIN),
+}
+
+
 class Signatures:
     """Makes signatures; those of ML-DSA-44 are made once and kept."""
 
@@ -116,9 +130,9 @@ def written(name: str, data: bytes) -> dict[str, str]:
         return {f"{name}_base64": base64.b64encode(data).decode()}
 
 
-def public_keys() -> dict[str, str]:
+def public_keys(keys: dict[str, SigningKey] = KEYS) -> dict[str, str]:
     """Return all keys by the names that the vectors use."""
-    return {name: key.verifier.encode() for name, key in KEYS.items()}
+    return {name: key.verifier.encode() for name, key in keys.items()}
 
 
 def tree(leaves: list[bytes]) -> TileTree:

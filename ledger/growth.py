@@ -59,12 +59,10 @@ class GrowthChecker:
                 )
         return failures
 
-    def finish(self, size: int) -> list[Failure]:
-        """Return the checkpoints that cover more events than there are."""
+    def finish(self, size: int, *, meaning: str = "the log was cut off or set back") -> list[Failure]:
+        """Return the checkpoints that cover more events than there are; ``meaning`` says what that shows."""
         return [
-            _failure(
-                given, size, f"{given.checkpoint.size} events", f"{size}: the log was cut off or set back"
-            )
+            _failure(given, size, f"{given.checkpoint.size} events", f"{size}: {meaning}")
             for given in self._waiting
         ]
 
