@@ -171,14 +171,15 @@ def gather_timestamp(head: SignedHead, checkpoints: CheckpointFolder, url: str) 
     """
     origin, size = head.checkpoint.origin, head.checkpoint.size
     path, message = checkpoints.timestamp_path(origin, size), stamped_bytes(head.note, head.checkpoint)
-    if path.exists() and not _is_over(path, message):
+    if path.exists() and not is_over(path, message):
         checkpoints.set_token_aside(origin, size)
     if not path.exists():
         write_file(path, request_over_http(url, message))
     return path
 
 
-def _is_over(path: Path, message: bytes) -> bool:
+def is_over(path: Path, message: bytes) -> bool:
+    """Tell whether the token in a file says that it is over these bytes; nothing is verified."""
     try:
         check_imprint(parse_token(read_small_file(path)), message)
     except LedgerError:

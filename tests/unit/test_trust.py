@@ -196,7 +196,8 @@ def test_too_few_witnesses_are_refused() -> None:
 def test_two_signatures_of_one_witness_count_once() -> None:
     also_one = quantum_key("witness.example/one")
     trust = policy(witnesses=(ONE, also_one, TWO), required=2)
-    twice = note(log_key(), ONE, also_one).with_signatures(note(ONE, at=LATE).signatures)
+    once = note(log_key(), ONE, also_one)
+    twice = replace(once, signatures=once.signatures + note(ONE, at=LATE).signatures)
     assert len(twice.signatures) == 4
     assert refused(twice, trust) == "witnesses"
     assert len(accepted(twice, replace(trust, required_witnesses=1)).cosignatures) == 3
