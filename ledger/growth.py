@@ -32,9 +32,15 @@ class GivenCheckpoint:
 
 
 class GrowthChecker:
-    """Compares roots as a log is read; the check is called ``trusted_checkpoint``."""
+    """Compares roots as a log is read.
 
-    def __init__(self, given: Sequence[GivenCheckpoint]) -> None:
+    Args:
+        given: what to compare with.
+        check: what the check is called.
+    """
+
+    def __init__(self, given: Sequence[GivenCheckpoint], check: str = "trusted_checkpoint") -> None:
+        self._check = check
         self._waiting = sorted(given, key=lambda each: each.checkpoint.size)
 
     def check(self, tree: MerkleFrontier, origin: str | None) -> list[Failure]:
@@ -44,13 +50,13 @@ class GrowthChecker:
             given = self._waiting.pop(0)
             checkpoint = given.checkpoint
             if checkpoint.origin != origin:
-                failures.append(_failure(given, None, f"log {checkpoint.origin}", f"log {origin}"))
+                failures.append(self._failure(given, None, f"log {checkpoint.origin}", f"log {origin}"))
                 continue
             # A smaller one is of no events: every other size is met on the way.
             root = tree.root() if checkpoint.size == tree.size else EMPTY_ROOT
             if checkpoint.root_hash != root:
                 failures.append(
-                    _failure(
+                    self._failure(
                         given,
                         None,
                         f"{checkpoint.size} events with root {_text(checkpoint.root_hash)}",
@@ -62,13 +68,12 @@ class GrowthChecker:
     def finish(self, size: int, *, meaning: str = "the log was cut off or set back") -> list[Failure]:
         """Return the checkpoints that cover more events than there are; ``meaning`` says what that shows."""
         return [
-            _failure(given, size, f"{given.checkpoint.size} events", f"{size}: {meaning}")
+            self._failure(given, size, f"{given.checkpoint.size} events", f"{size}: {meaning}")
             for given in self._waiting
         ]
 
-
-def _failure(given: GivenCheckpoint, sequence: int | None, expected: str, actual: str) -> Failure:
-    return Failure(sequence, "trusted_checkpoint", f"{expected} ({given.name})", actual)
+    def _failure(self, given: GivenCheckpoint, sequence: int | None, expected: str, actual: str) -> Failure:
+        return Failure(sequence, self._check, f"{expected} ({given.name})", actual)
 
 
 def _text(root_hash: bytes) -> str:

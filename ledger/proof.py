@@ -153,8 +153,8 @@ def check_inclusion(
     if not verify_inclusion(leaf, proof.index, checkpoint.size, proof.hashes, checkpoint.root_hash):
         raise EvidenceRefusedError(
             "inclusion",
-            f"a path from leaf {proof.index} to the root of the tree of {checkpoint.size}",
-            f"one that does not lead there from {leaf.hex()}",
+            f"the entry that was signed at place {proof.index} of {checkpoint.size}",
+            f"another, or another path: from the hash {leaf.hex()} it does not lead to the root",
         )
     return InclusionVerdict(proof.index, leaf, event_id, event_type, trusted)
 
@@ -193,7 +193,12 @@ def _check_entry(entry: bytes, index: int, origin: str) -> tuple[str, str]:
     try:
         found = parse_entry(entry)
     except InvalidInputError as error:
-        raise EvidenceRefusedError("event", "a canonical entry", error.message) from None
+        raise EvidenceRefusedError(
+            "event",
+            "a canonical entry",
+            error.message,
+            next_step="give its bytes as they were recorded: ledger show SEQUENCE --canonical > FILE",
+        ) from None
     if found.link.ledger != origin:
         raise EvidenceRefusedError("event", f"an event of {origin}", f"one of {found.link.ledger}")
     if found.link.sequence != index:

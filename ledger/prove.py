@@ -33,6 +33,7 @@ def prove_inclusion(tree: TileTree, index: int, note: Note, checkpoint: Checkpoi
             f"the checkpoint covers {checkpoint.size} entries, and entry {index} is not among them",
             next_step="take a newer checkpoint",
         )
+    _check_not_behind(tree, checkpoint.size)
     hashes = tuple(tree.inclusion_proof(index, checkpoint.size))
     if not verify_inclusion(tree.leaf(index), index, checkpoint.size, hashes, checkpoint.root_hash):
         raise IntegrityError(
@@ -86,10 +87,18 @@ def prove_consistency(
         InvalidInputError: the sizes are the wrong way round, or the tree is smaller.
         IntegrityError: a checkpoint is not one of this tree.
     """
-    if not 0 <= old_size <= new_size <= tree.size:
+    if old_size > new_size:
         raise InvalidInputError(
-            f"a tree of {tree.size} entries has no proof from size {old_size} to size {new_size}",
+            f"there is no proof from size {old_size} to size {new_size}",
             next_step="give the smaller size first",
+        )
+    for given in (old, new):
+        if given is not None:
+            _check_not_behind(tree, given.size)
+    if new_size > tree.size:
+        raise InvalidInputError(
+            f"the log has {tree.size} entries, so there is no proof to size {new_size}",
+            next_step="give a size that it has, or leave it out",
         )
     growth = Growth(
         old_size,
@@ -110,3 +119,11 @@ def prove_consistency(
             next_step="ledger verify",
         )
     return growth
+
+
+def _check_not_behind(tree: TileTree, size: int) -> None:
+    if tree.size < size:
+        raise IntegrityError(
+            f"the log has {tree.size} entries, and the checkpoint covers {size}: it was cut off or set back",
+            next_step="ledger verify --trusted-checkpoint FILE",
+        )

@@ -99,8 +99,10 @@ def checkpoint(
     A head that does not follow from the last one signed is refused. The checkpoint is kept below the
     home folder; give copies of it to others.
     """
-    from ledger.outside.keyring import Purpose
+    from ledger.outside.http import printable_address
     from ledger.signing.checkpoint import CheckpointMaker
+    from ledger.signing.keys import load_signing_keys
+    from ledger.trust import TrustPolicy
 
     if entries and tiles is None:
         raise InvalidInputError("--entries goes with --tiles DIR")
@@ -109,14 +111,27 @@ def checkpoint(
             "a witness is asked at its URL and believed by its key",
             next_step="give both --witness URL and --witness-key VKEY|FILE",
         )
+    if require_witnesses and not witnesses:
+        raise InvalidInputError(
+            "witnesses are required, and none is named", next_step="give --witness URL and --witness-key"
+        )
+    for url in (*witnesses, *([tsa] if tsa is not None else [])):
+        printable_address(url, "an")
     if dry_run:
         _tell_head(session)
         return
     if every is None and out is not None and out.exists() and not force:
         raise InvalidInputError(f"{out} exists already; nothing was signed", next_step="--force replaces it")
     with session.ledger() as ledger:
+        keys = load_signing_keys(ledger, session.keyring(), passphrase)
+        if witnesses:  # nobody is a witness of themselves, and no more are required than are given
+            TrustPolicy.of(
+                tuple(key.verifier for key in keys),
+                witness_keys=witness_keys,
+                required_witnesses=require_witnesses,
+            )
         maker = CheckpointMaker(
-            session.keyring().load(Purpose.CHECKPOINT, ledger.origin, passphrase),
+            keys,
             session.checkpoints(),
             witnesses,
             witness_keys,
@@ -156,6 +171,7 @@ def _go_on(
 ) -> None:
     """Make a checkpoint in each span until asked to stop; say only what is new."""
     from ledger.outside.keyring import Purpose
+    from ledger.signing.keys import load_signing_keys
 
     keyring = session.keyring()
     with _asked_to_stop() as stop:
@@ -163,8 +179,7 @@ def _go_on(
             try:
                 current = keyring.find(Purpose.CHECKPOINT, ledger.origin, "current")
                 if [key.verifier for key in current] != [key.verifier for key in maker.keys]:
-                    keys = keyring.load(Purpose.CHECKPOINT, ledger.origin, passphrase)
-                    maker = replace(maker, keys=keys)
+                    maker = replace(maker, keys=load_signing_keys(ledger, keyring, passphrase))
                     session.tell("the keys were rotated; the new ones sign from here on")
                 _make(session, ledger, maker, out, says_always=False)
             except EnvironmentFaultError as error:

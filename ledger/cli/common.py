@@ -181,7 +181,8 @@ _DATABASE_OPTIONS = (
     ),
     click.option(
         "--home", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
-        help="Folder of the config file and the embedded server (default: LEDGER_HOME, ./.ledger).",
+        help="Folder of the config file, keys, checkpoints and the embedded server "
+        "(default: LEDGER_HOME, ./.ledger).",
     ),
 )  # fmt: skip
 _OUTPUT_OPTIONS = (

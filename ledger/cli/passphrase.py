@@ -48,8 +48,9 @@ class Passphrase:
     def _resolve(self, *, confirm: bool) -> bytes:
         if self.file is not None:
             data = read_small_file(self.file).removesuffix(b"\n").removesuffix(b"\r")
-            if not data:
-                raise InvalidInputError("the file holds no passphrase", place=(str(self.file),))
+            if not data or b"\n" in data:
+                problem = "holds more than one line" if data else "holds no passphrase"
+                raise InvalidInputError(f"the file {problem}", place=(str(self.file),))
             return data
         from_environment = os.environb.get(VARIABLE.encode())
         if from_environment:

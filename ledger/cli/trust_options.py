@@ -178,11 +178,15 @@ def trust_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _OPTIONS = (
-    keys_option("--trusted-key", "log_keys", help="A public key of the log, as its operator published it."),
+    keys_option(
+        "--trusted-key",
+        "log_keys",
+        help="A public key of the log, as published; may be repeated.",
+    ),
     click.option(
         "--origin", metavar="NAME", help="The log that is meant (default: the name of the trusted key)."
     ),
-    keys_option("--witness-key", "witness_keys", help="A public key of a witness that you trust."),
+    keys_option("--witness-key", "witness_keys", help="A key of a witness that you trust; may be repeated."),
     click.option(
         "--require-witnesses",
         "required_witnesses",

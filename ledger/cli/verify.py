@@ -46,7 +46,7 @@ def verify(session: Session, *, tiles: Path | None, checkpoint_files: tuple[Path
     from ledger.verify import verify_database
 
     with session.settings.existing_database() as url:
-        report = verify_database(url, session.progress(), checkpoints=given)
+        report = verify_database(url, session.progress(), checkpoints=given, kept=session.checkpoints())
     session.emit(report.document(), _words(report))
     return ExitCode.OK if report.ok else ExitCode.INTEGRITY_BROKEN
 
@@ -98,6 +98,13 @@ def _tiles_words(report: TilesReport) -> str:
         lines.append(
             f"{where}: {failure['check']}: expected {failure['expected']}, found {failure['actual']}"
         )
+    if trusted is None:
+        lines += [f"not checked: {each}" for each in report.not_checked]
+        lines += [
+            "The checkpoint does not stand up to the keys and rules that were given; no more was looked at.",
+            "Next: make sure that the keys are those of this log, and its newest; keys are rotated at times.",
+        ]
+        return "\n".join(lines)
     return _ended(lines, report.failure_count, report.not_checked, "log", holds=report.ok)
 
 

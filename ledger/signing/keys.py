@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ledger.canonical import JsonObject
+    from ledger.checkpoint import SigningKey
     from ledger.outside.checkpoints import CheckpointFolder
     from ledger.outside.keyring import Keyring, StoredKey
     from ledger.store.ledger import Ledger
@@ -36,15 +37,40 @@ def generate_keys(
 
     Raises:
         InvalidInputError: there are recorded keys of this purpose, or the passphrase is too short.
-        LedgerError: this role may not record them.
+        AppendNotPermittedError: this role may not record them; nothing was made.
     """
     name = key_name(ledger.origin, purpose)
+    ledger.check_may_append("SigningKeyRegistered")
     keyring.finish_promotion()
     keys = keyring.find(purpose, name, "current")
     if not keyring.is_complete(purpose, name) or all(is_registered(ledger, key) for key in keys):
         keys = keyring.generate(purpose, name, passphrase)
     _record(ledger, "SigningKeyRegistered", keys, clock, {})
     return keys
+
+
+def load_signing_keys(
+    ledger: Ledger, keyring: Keyring, passphrase: Callable[[], bytes]
+) -> tuple[SigningKey, ...]:
+    """Return the keys that sign checkpoints, if the ledger has recorded that they do.
+
+    Raises:
+        NotFoundError: there are none.
+        InvalidInputError: the ledger has not recorded one, or has recorded its retirement.
+        KeyUnusableError: wrong passphrase.
+    """
+    for key in keyring.find(Purpose.CHECKPOINT, ledger.origin, "current"):
+        if not is_registered(ledger, key):
+            raise InvalidInputError(
+                f"the key {key.verifier} is not recorded in this ledger; nothing was signed",
+                next_step="ledger keys generate, which records the keys that are there",
+            )
+        if _is_recorded(ledger, "SigningKeyRetired", key):
+            raise InvalidInputError(
+                f"the ledger has recorded that the key {key.verifier} signs no more; nothing was signed",
+                next_step="ledger keys rotate --reason REASON, which goes on where it was interrupted",
+            )
+    return keyring.load(Purpose.CHECKPOINT, ledger.origin, passphrase)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +121,12 @@ def rotate_keys(
         LedgerBehindError, ChainBrokenError: the head cannot be signed.
     """
     name = key_name(ledger.origin, purpose)
+    now = (clock or SystemClock()).now()
+    if compromised_at is not None and compromised_at > now:
+        raise InvalidInputError(
+            f"the time of the compromise, {format_time(compromised_at)}, has not come yet"
+        )
+    ledger.check_may_append("SigningKeyRetired")
     signs = purpose is Purpose.CHECKPOINT
     if keyring.finish_promotion():  # all else was done before it began
         _refuse_other_reason(compromised_at, "was finished just now: its new keys are the current ones")

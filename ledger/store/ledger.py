@@ -31,6 +31,7 @@ from ledger.store.append import AppendCondition, AppendResult, append_batch, rec
 from ledger.store.database import driver_of, make_engine, reading, translated_errors
 from ledger.store.migrate import check_revision, one_at_a_time, upgrade
 from ledger.store.read import EventQuery, read_entries
+from ledger.store.roles import check_may_append
 from ledger.store.rollback import check_not_behind
 from ledger.store.schema import events, ledger_head
 
@@ -184,6 +185,15 @@ class Ledger:
         """Record checked events in one transaction; errors as in :meth:`append`."""
         with translated_errors(self.engine.url), self.engine.begin() as connection:
             return append_batch(driver_of(connection), batch, condition, make_nonces=self._make_nonces)
+
+    def check_may_append(self, event_type: str) -> None:
+        """Make sure, before anything is prepared, that this role may append an event of a type.
+
+        Raises:
+            AppendNotPermittedError: it may not.
+        """
+        with self.reading() as connection:
+            check_may_append(connection, event_type)
 
     def check_unchanged(self, batch: Sequence[PreparedEvent]) -> int:
         """Return how many of a batch are recorded already, and make sure that their content is the same.

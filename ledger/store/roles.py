@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from ledger.errors import AppendNotPermittedError
 from ledger.store.schema import ledger_roles
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ GOVERNANCE_TYPES = frozenset(
 
 AUDITOR_TYPES = frozenset({"ExportIssued"})
 """Event types that the auditor appends, and the governance role too."""
+
+_HOLDS = """
+    SELECT session_user::text, EXISTS (
+        SELECT FROM unnest(%s::text[]) AS role WHERE pg_has_role(session_user, to_regrole(role), 'MEMBER'))
+"""
 
 READERS = (RoleKind.WRITER, RoleKind.GOVERNANCE, RoleKind.READER, RoleKind.AUDITOR)
 APPENDERS = (RoleKind.WRITER, RoleKind.GOVERNANCE, RoleKind.AUDITOR)
@@ -92,3 +98,17 @@ def role_names(connection: Connection) -> dict[RoleKind, str]:
     rows = connection.execute(select(ledger_roles.c.kind, ledger_roles.c.role))
     found = {row.kind: row.role for row in rows}
     return {kind: found[kind] for kind in RoleKind if kind in found}
+
+
+def check_may_append(connection: Connection, event_type: str) -> None:
+    """Ask in advance what the trigger would decide.
+
+    Raises:
+        AppendNotPermittedError: the session's role may not append an event of this type.
+    """
+    names, kinds = role_names(connection), kinds_that_append(event_type)
+    wanted = [names[kind] for kind in kinds if kind in names]
+    role, held = connection.exec_driver_sql(_HOLDS, (wanted,)).one()
+    if not held:
+        grant = f"GRANT {wanted[0]} TO {role}" if wanted else None
+        raise AppendNotPermittedError(event_type, role, kinds[0].value, wanted[0] if wanted else None, grant)

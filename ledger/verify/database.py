@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import Connection, Table, Text, cast, func, select
 
 from ledger.chain import ChainVerifier, Entry, Failure
-from ledger.errors import LedgerNotInitialisedError
+from ledger.errors import LedgerError, LedgerNotInitialisedError
 from ledger.events.envelope import subjects_of
 from ledger.growth import GivenCheckpoint, GrowthChecker
 from ledger.progress import SILENT, Progress
@@ -22,6 +22,7 @@ from ledger.verify.nodes import NodeReader
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ledger.outside.checkpoints import CheckpointFolder
     from ledger.store.ledger import Ledger
 
 MOST_FAILURES_KEPT = 100
@@ -30,6 +31,10 @@ _DERIVED = ("id", "type", "occurred_at", "appended_at", "writer")
 NO_CHECKPOINT = (
     "signatures and trusted checkpoints: none was given, so a cut tail, a restored backup or a whole rewrite "
     "would not show; only a checkpoint kept elsewhere shows them"
+)
+ONLY_KEPT = (
+    "checkpoints that others hold: none was given, only the ledger's own was compared; who can change the "
+    "home folder as well as the database could cut off or rewrite unnoticed"
 )
 ALWAYS_UNCHECKED = (
     "whether the events are true and none is missing: that is reconciliation with their sources",
@@ -106,7 +111,11 @@ def verify_ledger(
 
 
 def verify_database(
-    database_url: str, progress: Progress = SILENT, *, checkpoints: Sequence[GivenCheckpoint] = ()
+    database_url: str,
+    progress: Progress = SILENT,
+    *,
+    checkpoints: Sequence[GivenCheckpoint] = (),
+    kept: CheckpointFolder | None = None,
 ) -> VerifyReport:
     """Check every event of the ledger in a database and everything the database derives from it.
 
@@ -120,6 +129,7 @@ def verify_database(
         database_url: of a Postgres.
         progress: told one step an event.
         checkpoints: checkpoints that were kept elsewhere, their signatures checked by the caller.
+        kept: the ledger's own, of which the newest is compared too, as ``kept_checkpoint``.
 
     Raises:
         DatabaseUnavailableError: the database cannot be reached.
@@ -129,11 +139,15 @@ def verify_database(
     engine = make_engine(database_url)
     with reading(engine) as connection:
         check_revision(connection)
-        return verify_connection(connection, progress, checkpoints=checkpoints)
+        return verify_connection(connection, progress, checkpoints=checkpoints, kept=kept)
 
 
 def verify_connection(
-    connection: Connection, progress: Progress = SILENT, *, checkpoints: Sequence[GivenCheckpoint] = ()
+    connection: Connection,
+    progress: Progress = SILENT,
+    *,
+    checkpoints: Sequence[GivenCheckpoint] = (),
+    kept: CheckpointFolder | None = None,
 ) -> VerifyReport:
     """Check what a connection sees, which should be one moment; see :func:`verify_database`."""
     heads = connection.execute(
@@ -163,16 +177,19 @@ def verify_connection(
     progress.start(total, "verifying")
     subjects, nodes = _SubjectReader(connection), NodeReader(connection)
     growth = GrowthChecker(checkpoints)
+    own = GrowthChecker(_newest_kept(report, kept), "kept_checkpoint")
     acceptance = _AcceptedLead(None if head is None or head.accepts_none else head.accepted_ahead_until)
     last_sequence, last_appended_at = -1, None
     for row in _rows(connection):
         failures, entry, _ = chain.take(row.sequence, row.canonical)
         report.add(failures + _check_row(row, entry, chain.head) + subjects.check(row.sequence, entry))
         report.add(nodes.check(chain.head) + growth.check(chain.tree, chain.origin))
+        report.add(own.check(chain.tree, chain.origin))
         acceptance.take(entry, last_appended_at)
         last_sequence, last_appended_at = row.sequence, row.appended_at
         progress.advance(1)
     report.add(subjects.finish() + nodes.finish() + growth.finish(chain.events))
+    report.add(own.finish(chain.events))
     report.add(chain.finish(head.hash if head is not None and head.sequence == last_sequence else None))
     if len(heads) > 1:
         report.add([Failure(None, "head", "one head row", "more than one")])
@@ -186,7 +203,7 @@ def verify_connection(
         key=lambda each: (-1 if each.sequence is None else each.sequence, each.check == "tree")
     )
     report.not_checked = [
-        *([] if checkpoints else [NO_CHECKPOINT]),
+        *([] if checkpoints else [ONLY_KEPT if "kept_checkpoint" in report.checks else NO_CHECKPOINT]),
         *(f"signatures of {given.name}: no trusted key was given"
           for given in checkpoints if not given.signature_checked),
         *ALWAYS_UNCHECKED,
@@ -194,6 +211,22 @@ def verify_connection(
           for name, count in sorted(chain.unknown_types.items())),
     ]  # fmt: skip
     return report
+
+
+def _newest_kept(report: VerifyReport, kept: CheckpointFolder | None) -> list[GivenCheckpoint]:
+    """Return the newest checkpoint that the ledger's own home keeps; what is wrong with it is a failure."""
+    if kept is None:
+        return []
+    try:
+        size = kept.newest(report.origin)
+        if size is None:
+            return []
+        report.checks["kept_checkpoint"] = True
+        _, checkpoint = kept.read(report.origin, size)
+    except LedgerError as error:
+        report.add([Failure(None, "kept_checkpoint", "a checkpoint that can be read", error.message)])
+        return []
+    return [GivenCheckpoint(str(kept.path(report.origin, size)), checkpoint, signature_checked=False)]
 
 
 def _as_text(name: str, table: Table) -> Any:

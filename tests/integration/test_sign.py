@@ -176,8 +176,5 @@ def test_keys_are_recorded_by_governance_alone(
         refusal = nullcontext() if may else pytest.raises(AppendNotPermittedError)
         with refusal:
             generate_keys(mine, keyring, Purpose.CHECKPOINT, b"correct horse battery")
-    keys = generate_keys(ledger, keyring, Purpose.BUNDLE, b"correct horse battery")
-    if not may:  # goes on with the same keys, by someone who may
-        keys = generate_keys(ledger, keyring, Purpose.CHECKPOINT, b"correct horse battery")
-        assert keys == keyring.find(Purpose.CHECKPOINT)
-    assert all(is_registered(ledger, key) for key in keys)
+    assert len(keyring.find()) == (2 if may else 0)  # where it may not be recorded, nothing is made
+    assert all(is_registered(ledger, key) for key in keyring.find())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ledger.cli.common import TIME, Session, ledger_command
-from ledger.cli.keys.documents import key_documents, key_lines, purpose_option
+from ledger.cli.keys.documents import key_documents, purpose_option
 from ledger.cli.passphrase import Passphrase, passphrase_option
 
 if TYPE_CHECKING:
@@ -62,9 +62,17 @@ def rotate(
             compromised_at=compromised_at,
         )
     handover = done.handover
-    lines = [*(f"retired     {line}" for line in key_lines(done.retired)), *key_lines(done.registered)]
+    lines = [
+        *(f"retired     {key.purpose}  {key.verifier}" for key in done.retired),
+        *(f"signs now   {key.purpose}  {key.verifier}" for key in done.registered),
+    ]
     if handover is not None:
-        lines.append(f"The handover is signed in {handover.path}")
+        signers = "the new keys alone" if compromised_at is not None else "the old and the new keys"
+        lines += [
+            f"The checkpoint of {handover.checkpoint.size} events is signed by {signers}: {handover.path}",
+            "Next: ledger keys export-public, and give the new keys to everyone who has the old ones, "
+            "witnesses too",
+        ]
     session.emit(
         {
             "schema": "ledger.keys-rotate/1",

@@ -69,7 +69,11 @@ def check(
             _consistency(output, data, old_checkpoint, trust)
     except NoteFormError as error:
         raise EvidenceRefusedError(
-            "proof", "a proof in its one form", error.problem, place=str(file)
+            "proof",
+            "a proof in its one form",
+            error.problem,
+            place=str(file),
+            next_step="give the file that ledger prove inclusion or consistency wrote, as it is",
         ) from None
 
 
@@ -139,6 +143,12 @@ def _tell(output: Output, trusted: TrustedCheckpoint, shown: dict[str, Any], wor
         f"{words}, under the checkpoint of {checkpoint.size} entries of {checkpoint.origin}.",
         f"signed by  {', '.join(document['signed_by'])}",
         f"witnesses  {', '.join(trusted.witnesses) or 'none that you trust'}",
+        *(
+            f"cosigned   {format_time(each.signed_at)} by {each.key.name}"
+            for each in trusted.cosignatures
+            if each.signed_at is not None
+        ),
+        *([] if trusted.stamped_at is None else [f"timestamp  before {format_time(trusted.stamped_at)}"]),
         *(f"not checked: {each}" for each in not_checked),
     ]
     output.emit(document, "\n".join(lines))

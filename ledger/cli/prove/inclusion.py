@@ -68,6 +68,8 @@ def inclusion(
         note, checkpoint = (
             log.newest() if checkpoint_file is None else read_checkpoint(read_small_file(checkpoint_file))
         )
+        if checkpoint.origin != log.name:
+            raise EvidenceRefusedError("origin", log.name, checkpoint.origin, place=str(checkpoint_file))
         if index >= checkpoint.size:
             raise NotFoundError(
                 f"the checkpoint covers {checkpoint.size} events, and event {index} is not among them",
@@ -93,7 +95,9 @@ def inclusion(
         + (
             "Nothing was written (--dry-run)."
             if dry_run
-            else f"Proof in {target}. Next: ledger prove check {target} --event FILE --trusted-key KEY"
+            else f"Proof in {target}. Next: ledger prove check {target} --event {event_out or 'FILE'} "
+            "--trusted-key KEY"
+            + ("" if event_out else f"\nThe event's bytes: ledger show {index} --canonical > FILE")
         ),
     )
 
