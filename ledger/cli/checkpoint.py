@@ -122,7 +122,7 @@ def checkpoint(
         return
     if every is None and out is not None and out.exists() and not force:
         raise InvalidInputError(f"{out} exists already; nothing was signed", next_step="--force replaces it")
-    with session.ledger() as ledger:
+    with session.ledger(writing=True) as ledger:  # one that was set back is said to be so first
         keys = load_signing_keys(ledger, session.keyring(), passphrase)
         if witnesses:  # nobody is a witness of themselves, and no more are required than are given
             TrustPolicy.of(

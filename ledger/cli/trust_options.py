@@ -125,7 +125,8 @@ def given_checkpoints(paths: Sequence[Path], trust: Trust, *, stamped: bool = Tr
 
 def _given(path: Path, trust: Trust, *, stamped: bool) -> GivenCheckpoint:
     data = read_small_file(path)
-    if not trust.log_keys and not (stamped and trust.demands_signatures):
+    asked = trust.demands_signatures or trust.origin is not None
+    if not trust.log_keys and not (stamped and asked):
         return GivenCheckpoint(str(path), read_checkpoint(data)[1], signature_checked=False)
     policy = trust.policy()
     if not stamped:

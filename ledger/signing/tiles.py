@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ledger.store.ledger import Ledger
     from ledger.tiles import TileTree
 
+_ANOTHER_FOLDER = "publish to another folder, and keep this one as evidence"
 _NEXT = "ledger verify"
 
 
@@ -130,14 +131,24 @@ def _published_size(folder: TileFolder, connection: Connection, checkpoint: Chec
     place = str(folder.folder)
     _, before = read_checkpoint(data)
     if before.origin != checkpoint.origin:
-        raise EvidenceRefusedError("origin", checkpoint.origin, before.origin, place=place)
+        raise EvidenceRefusedError(
+            "origin", checkpoint.origin, before.origin, place=place, next_step=_ANOTHER_FOLDER
+        )
     if before.size > checkpoint.size:
         raise EvidenceRefusedError(
-            "consistency", f"at most {checkpoint.size} events", f"{before.size} events", place=place
+            "consistency",
+            f"at most {checkpoint.size} events",
+            f"{before.size} events",
+            place=place,
+            next_step=_ANOTHER_FOLDER,
         )
     if event_tree(connection, checkpoint.size).root(before.size) != before.root_hash:
         raise EvidenceRefusedError(
-            "consistency", f"the root of the first {before.size} events", "another root", place=place
+            "consistency",
+            f"the root of the first {before.size} events",
+            "another root",
+            place=place,
+            next_step=_ANOTHER_FOLDER,
         )
     return before.size
 

@@ -31,8 +31,15 @@ def test_a_file_gives_it_without_its_line_end(tmp_path: Path, line_end: bytes) -
 
 def test_only_one_line_end_is_taken_off_and_no_space(tmp_path: Path) -> None:
     file = tmp_path / "words"
-    file.write_bytes(b" " + WORDS + b" \n\n")
-    assert Passphrase(file)() == b" " + WORDS + b" \n"
+    file.write_bytes(b" " + WORDS + b" \n")
+    assert Passphrase(file)() == b" " + WORDS + b" "
+
+
+def test_a_file_of_several_lines_is_some_other_file(tmp_path: Path) -> None:
+    file = tmp_path / "drafts.ndjson"
+    file.write_bytes(b"{}\n{}\n")
+    with pytest.raises(InvalidInputError, match="holds more than one line"):
+        Passphrase(file)()
 
 
 def test_the_file_comes_before_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
