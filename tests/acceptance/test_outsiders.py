@@ -16,6 +16,7 @@ from ledger.errors import ExitCode
 from ledger.store.ledger import Ledger
 from tests.support.direct import without_triggers
 from tests.support.examples import EVENT_ID, deposit, draft_json
+from tests.support.keys import signed
 from tests.support.postgres import fresh_database
 from tests.support.processes import Outcome, command_line, environment, run
 from tests.support.timestamp_authority import Authority, make_pair, make_root
@@ -216,6 +217,12 @@ def test_a_cut_tail_shows_against_a_checkpoint_kept_elsewhere(
         assert outcome.code == ExitCode.INTEGRITY_BROKEN
         failure = outcome.document["failures"][0]
         assert (failure["check"], failure["sequence"]) == ("trusted_checkpoint", 290)
+        own = prepared.run("verify", "--json", url=url)  # compares with the one below the home by itself
+        assert own.code == ExitCode.INTEGRITY_BROKEN
+        assert [each["check"] for each in own.document["failures"]] == ["kept_checkpoint"]
+        for words in (("inclusion", "7"), ("consistency", "100")):
+            behind = prepared.run("prove", *words, "--out", "never", url=url)
+            assert (behind.code, "was cut off or set back" in behind.err) == (ExitCode.INTEGRITY_BROKEN, True)
         draft = json.dumps(draft_json()) + "\n"
         refused = prepared.run("append", "-", url=url, stdin=draft)
         assert (refused.code, "--accept-restore" in refused.err) == (ExitCode.INTEGRITY_BROKEN, True)
@@ -335,3 +342,47 @@ def test_private_keys_are_nobodys_business(prepared: Venue) -> None:
     for path in folder.glob("*.pem"):
         assert path.stat().st_mode & 0o077 == 0
         assert os.fsencode(PASSPHRASE) not in path.read_bytes()
+
+
+def test_a_proof_of_the_other_kind_or_an_option_that_says_nothing_is_wrong_usage(prepared: Venue) -> None:
+    prepared.does("prove", "inclusion", "1", "--out", "receipt", "--event-out", "event", "--force")
+    words = ("prove", "check", "receipt", "--event", "event", "--trusted-key", "trusted")
+    idle = outsider(prepared, *words, "--old-checkpoint", "checkpoint")
+    assert (idle.code, "and not both" in idle.err) == (ExitCode.USAGE, True)
+    other = prepared.run("prove", "inclusion", "1", "--checkpoint", "stranger-checkpoint", "--dry-run")
+    assert other.code == ExitCode.USAGE  # there is no such file
+    (prepared.folder / "stranger-checkpoint").write_bytes(signed(5, bytes(32), origin="other.example"))
+    other = prepared.run("prove", "inclusion", "1", "--checkpoint", "stranger-checkpoint", "--dry-run")
+    assert (other.code, "origin: " in other.err) == (ExitCode.INTEGRITY_BROKEN, True)
+
+
+def test_keys_of_nobody_else_make_a_witness_and_none_is_required_without_a_name(prepared: Venue) -> None:
+    sign = ("checkpoint", "--passphrase-file", "passphrase", "--require-witnesses", "1")
+    nobody = prepared.run(*sign)
+    assert (nobody.code, "none is named" in nobody.err) == (ExitCode.USAGE, True)
+    itself = prepared.run(*sign, "--witness", "http://127.0.0.1:9/", "--witness-key", "trusted")
+    assert itself.code == ExitCode.USAGE, itself
+    for option in ("--witness", "--tsa"):
+        keys = () if option == "--tsa" else ("--witness-key", "trusted")
+        wrong = prepared.run("checkpoint", "--passphrase-file", "passphrase", option, "foo", *keys)
+        assert (wrong.code, "http://" in wrong.err) == (ExitCode.USAGE, True)
+
+
+def test_a_key_that_the_ledger_has_not_recorded_or_has_retired_signs_nothing(
+    database_server_url: str, prepared: Venue, tmp_path: Path
+) -> None:
+    with fresh_database(database_server_url) as url:
+        Ledger.initialise(url, origin=ORIGIN).close()
+        venue = Venue(url, tmp_path)
+        shutil.copytree(prepared.folder / "home" / "keys", tmp_path / "home" / "keys")
+        (tmp_path / "home" / "keys").chmod(0o700)
+        unknown = venue.run("checkpoint", "--passphrase-file", "passphrase")
+        assert (unknown.code, "is not recorded in this ledger" in unknown.err) == (ExitCode.USAGE, True)
+        venue.with_key("keys", "generate")  # records those that are there
+        venue.with_key("checkpoint")
+        shutil.copytree(tmp_path / "home" / "keys", tmp_path / "old-keys")
+        venue.with_key("keys", "rotate", "--reason", "every year")
+        shutil.rmtree(tmp_path / "home" / "keys")
+        (tmp_path / "old-keys").rename(tmp_path / "home" / "keys")
+        retired = venue.run("checkpoint", "--passphrase-file", "passphrase")
+        assert (retired.code, "signs no more" in retired.err) == (ExitCode.USAGE, True)

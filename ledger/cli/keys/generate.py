@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ledger.cli.common import Session, ledger_command
 from ledger.cli.keys.documents import SCHEMA, key_documents, key_lines, purpose_option
 from ledger.cli.passphrase import Passphrase, passphrase_option
+from ledger.outside.keyring import Purpose
 
-if TYPE_CHECKING:
-    from ledger.outside.keyring import Purpose
+_NEXT = {Purpose.CHECKPOINT: "ledger checkpoint", Purpose.BUNDLE: "ledger export DIR --sign"}
 
 
 @ledger_command("generate")
@@ -28,6 +26,10 @@ def generate(session: Session, *, purpose: Purpose, passphrase: Passphrase) -> N
     session.emit(
         {"schema": SCHEMA, "keys": key_documents(keys)},
         "\n".join(
-            [*key_lines(keys), f"Private keys are in {session.keyring().folder}.", "Next: ledger checkpoint"]
+            [
+                *key_lines(keys),
+                f"Private keys are in {session.keyring().folder}.",
+                f"Next: {_NEXT[purpose]}",
+            ]
         ),
     )

@@ -60,6 +60,11 @@ def check(
     Exits 3 and names the check that fails where they do not.
     """
     data = read_small_file(file)
+    if event is not None and old_checkpoint is not None:
+        raise InvalidInputError(
+            "an inclusion proof is checked with an event, a consistency proof with an older checkpoint",
+            next_step="give --event or --old-checkpoint, and not both",
+        )
     # What is given beside it says which proof is meant; its own first line may have been changed.
     told = (event is None) != (old_checkpoint is None)
     try:
