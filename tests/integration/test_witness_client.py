@@ -215,6 +215,13 @@ def test_a_server_that_never_answers_is_left() -> None:
             request_cosignatures(place, 0, LOG.note(5), lambda _: (), PUBLIC_KEYS, timeout_seconds=1)
 
 
+@pytest.mark.parametrize("place", ["http://user:secret@127.0.0.1:1/w", "http://127.0.0.1:1/a b?secret"])
+def test_a_secret_in_the_address_is_not_repeated(place: str) -> None:
+    with pytest.raises(InvalidInputError, match="the witness's address") as caught:
+        ask(place, 5)
+    assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize("place", ["", "witness.example", "file:///etc/passwd", "ftp://w.example", "http://"])
 def test_only_the_web_is_asked(place: str) -> None:
     with pytest.raises(InvalidInputError):
