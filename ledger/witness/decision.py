@@ -34,7 +34,7 @@ class Verdict(StrEnum):
 
     Attributes:
         COSIGNED: every check holds.
-        MALFORMED: not a request in its one form.
+        MALFORMED: not a request in its one form, or with the cosignatures it would be none that is read.
         UNKNOWN_LOG: no log of this origin is watched.
         UNTRUSTED_SIGNATURE: no trusted key of the log signed, or a signature that names one does not hold.
         IMPOSSIBLE_SIZE: the old size is above the checkpoint's.
@@ -193,7 +193,11 @@ def consider(
         )
     at = max(now, last).astimezone(UTC).replace(microsecond=0)
     cosignatures = tuple(key.sign(checkpoint, at) for key in keys)
-    kept = Note(note.text, tuple(dict.fromkeys(signatures)))
+    kept = Note(note.text, _one_for_each_key(signatures)).with_signatures(cosignatures)
+    try:
+        Note.parse(kept.encode())
+    except NoteFormError as error:  # what could not be read back must not be kept
+        return _refuse(Verdict.MALFORMED, f"with the cosignatures: {error.problem}", checkpoint, log)
     return Answer(
         Verdict.COSIGNED,
         f"cosigned at {format_time(at)}",
@@ -201,10 +205,18 @@ def consider(
         origin=checkpoint.origin,
         size=checkpoint.size,
         last_size=checkpoint.size,
-        cosigned=Cosigned(checkpoint, kept.with_signatures(cosignatures), at),
+        cosigned=Cosigned(checkpoint, kept, at),
         cosignatures=cosignatures,
         given=proof.checkpoint,
     )
+
+
+def _one_for_each_key(signatures: list[Signature]) -> tuple[Signature, ...]:
+    """Return the first line of each key: of ML-DSA-44 there are as many valid ones as a log likes to sign."""
+    first: dict[tuple[str, bytes], Signature] = {}
+    for each in signatures:
+        first.setdefault((each.name, each.key_id), each)
+    return tuple(first.values())
 
 
 def _distrust(signatures: list[Signature], checkpoint: Checkpoint, log: WatchedLog) -> str | None:

@@ -40,7 +40,14 @@ class EvidenceFolder:
 
     def cases(self, origin: str) -> list[Path]:
         """Return the folders of the cases against a log."""
-        return sorted(file.parent for file in self.path.glob(f"*-{log_id(origin)}-*/case.json"))
+        return self._cases(log_id(origin))
+
+    def cases_beside(self, file: Path) -> list[Path]:
+        """Return the folders of the cases against the log that a file of the witness is of."""
+        return self._cases(file.parent.name)
+
+    def _cases(self, identity: str) -> list[Path]:
+        return sorted(file.parent for file in self.path.glob(f"*-{identity}-*/case.json"))
 
     def keep(self, request: bytes, answer: Answer, at: datetime) -> Path | None:
         """Keep a request that contradicts what was cosigned, and return its folder.

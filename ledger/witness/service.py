@@ -52,7 +52,7 @@ class Witness:
             dry_run: decide, but keep nothing; the answer must not leave then.
 
         Raises:
-            WitnessStateError: what was kept of the log cannot be relied on.
+            WitnessStateError: what was kept of the log cannot be relied on, or could not be read back.
             EnvironmentFaultError: the checkpoint could not be stored.
         """
         try:

@@ -93,6 +93,55 @@ def test_what_is_kept_is_the_signed_text_with_the_signatures_that_count() -> Non
     assert Note.parse(answer.cosigned.note.encode()) == answer.cosigned.note
 
 
+def signed_often(times: int, *others: SigningKey, size: int = 5) -> bytes:
+    """A checkpoint that one ML-DSA-44 key signed at many times, and other keys once."""
+    checkpoint = LOG.checkpoint(size)
+    often = tuple(quantum_key().sign(checkpoint, AT - timedelta(seconds=each)) for each in range(times))
+    return sign_checkpoint(checkpoint, others, AT).with_signatures(often).encode()
+
+
+def test_of_many_valid_lines_by_one_key_the_first_is_kept() -> None:
+    note = signed_often(99, log_key())
+    answer = ask(request(0, 5, note=note))
+    assert answer.cosigned is not None
+    assert answer.cosigned.note.signatures == (*Note.parse(note).signatures[:2], *answer.cosignatures)
+    assert Note.parse(answer.cosigned.note.encode()) == answer.cosigned.note
+
+
+def test_one_false_line_among_many_by_one_key_spoils_the_note() -> None:
+    parsed = Note.parse(signed_often(20))
+    last = parsed.signatures[-1]
+    false = Signature(last.name, last.key_id, last.value[:-1] + bytes([last.value[-1] ^ 1]))
+    note = Note(parsed.text, (*parsed.signatures[:-1], false)).encode()
+    assert ask(request(0, 5, note=note)).verdict is Verdict.UNTRUSTED_SIGNATURE
+
+
+@pytest.mark.parametrize(
+    ("log", "note", "reason"),
+    [
+        pytest.param(
+            NEW,
+            sign_checkpoint(
+                replace(LOG.checkpoint(5), extension="x" * 998_000 + "\n"), (log_key(),), AT
+            ).encode(),
+            "bytes",
+            id="extension lines that leave no room",
+        ),
+        pytest.param(
+            WatchedLog(ORIGIN, tuple(log_key(seed=f"{each}").verifier for each in range(99))),
+            LOG.note(5, *(log_key(seed=f"{each}") for each in range(99))),
+            "101 signatures",
+            id="as many keys as a note has lines",
+        ),
+    ],
+)
+def test_400_what_could_not_be_read_back_is_not_cosigned(log: WatchedLog, note: bytes, reason: str) -> None:
+    answer = ask(request(0, 5, note=note), log)
+    assert (answer.verdict, answer.verdict.status) == (Verdict.MALFORMED, 400)
+    assert reason in answer.reason
+    assert (answer.cosigned, answer.cosignatures) == (None, ())
+
+
 @pytest.mark.parametrize(
     "body",
     [
