@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
 
@@ -191,6 +192,23 @@ def test_lines_by_unknown_keys_of_the_same_name_are_passed_over() -> None:
     body = lines(5, witness_key("x"), log_key(NAME, seed="x"), KEYS[0])
     with answering((200, "text/plain", body)) as (url, _):
         assert [each.key_id for each in ask(url, 5)] == [PUBLIC_KEYS[0].id]
+
+
+def test_of_many_lines_by_one_key_the_newest_is_returned() -> None:
+    checkpoint = LOG.checkpoint(5)
+    newest, first = (quantum_key(NAME).sign(checkpoint, AT + timedelta(seconds=each)) for each in (50, 0))
+    timeless = quantum_key(NAME).sign(checkpoint, datetime(1970, 1, 1, tzinfo=UTC))
+    others = [quantum_key(NAME).sign(checkpoint, AT + timedelta(seconds=each)) for each in range(1, 40)]
+    ed25519 = KEYS[0].sign(checkpoint, AT)
+    body = "".join(each.encode() for each in (timeless, first, newest, ed25519, *others, newest))
+    with answering((200, "text/plain", body.encode())) as (url, _):
+        assert ask(url, 5) == (newest, ed25519)
+
+
+def test_a_line_without_a_time_is_a_cosignature_where_there_is_no_other() -> None:
+    timeless = KEYS[0].sign(LOG.checkpoint(5), datetime(1970, 1, 1, tzinfo=UTC))
+    with answering((200, "text/plain", timeless.encode().encode())) as (url, _):
+        assert ask(url, 5) == (timeless,)
 
 
 def test_what_a_witness_says_cannot_write_to_the_terminal() -> None:
