@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ledger.checkpoint import Checkpoint, SigningKey, verify_signature
 from ledger.clock import format_time
-from ledger.merkle import EMPTY_ROOT, verify_consistency
+from ledger.merkle import EMPTY_ROOT, node_hash, verify_consistency
 from ledger.note import Note, NoteFormError, SignatureType, VerifierKey
 from ledger.proof import ConsistencyProof
 
@@ -209,6 +209,39 @@ def consider(
         cosignatures=cosignatures,
         given=proof.checkpoint,
     )
+
+
+def shows_another_beginning(proof: ConsistencyProof, checkpoint: Checkpoint, last: Checkpoint) -> bool:
+    """Tell whether a refused proof shows by itself that a checkpoint does not grow from the last one.
+
+    A proof holds the nodes of which both roots are made. One that leads to the checkpoint's root, and at
+    the old size to another root than the last one's, shows that the tree begins otherwise; a made-up proof
+    leads to no signed root. From a power of two there is nothing to be seen: the proof holds no old root.
+    """
+    size = last.size
+    if proof.old_size != size or not 0 < size < checkpoint.size or size & (size - 1) == 0:
+        return False
+    if not proof.hashes:
+        return False
+    root = _old_root(size, checkpoint.size, proof.hashes)
+    return root != last.root_hash and verify_consistency(
+        size, checkpoint.size, proof.hashes, root, checkpoint.root_hash
+    )
+
+
+def _old_root(old_size: int, new_size: int, hashes: Sequence[bytes]) -> bytes:
+    """Return the old root that a proof leads to (RFC 9162 §2.1.4.2), if it is one for these sizes."""
+    first, last = old_size - 1, new_size - 1
+    while first & 1:
+        first, last = first >> 1, last >> 1
+    node = hashes[0]
+    for sibling in hashes[1:]:
+        if first & 1 or first == last:
+            node = node_hash(sibling, node)
+            while not first & 1 and first:
+                first, last = first >> 1, last >> 1
+        first, last = first >> 1, last >> 1
+    return node
 
 
 def _one_for_each_key(signatures: list[Signature]) -> tuple[Signature, ...]:

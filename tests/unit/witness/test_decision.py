@@ -11,7 +11,7 @@ import pytest
 from ledger.checkpoint import Checkpoint, SigningKey, sign_checkpoint, verify_signature
 from ledger.note import Note, Signature
 from ledger.proof import ConsistencyProof
-from ledger.witness.decision import Answer, Verdict, WatchedLog, consider
+from ledger.witness.decision import Answer, Verdict, WatchedLog, consider, shows_another_beginning
 from tests.support.growing_log import GrowingLog
 from tests.support.keys import AT, ORIGIN, log_key, quantum_key, signed, witness_key
 from tests.support.witnesses import KEYS, PUBLIC_KEYS
@@ -304,3 +304,38 @@ def test_a_cosigned_time_is_in_whole_seconds() -> None:
     cosigned = ask(LOG.request(0, 5), at=AT + timedelta(microseconds=999_999)).cosigned
     assert cosigned is not None
     assert cosigned.at == AT
+
+
+@pytest.mark.parametrize("old_size", range(1, 17))
+def test_the_proof_of_a_fork_shows_that_it_begins_otherwise(old_size: int) -> None:
+    last = LOG.checkpoint(old_size)
+    power_of_two = old_size & (old_size - 1) == 0  # there the old root is not in the proof
+    for size in range(old_size + 1, 20):
+        for forked in range(size):
+            fork = LOG.fork(forked)
+            proof = ConsistencyProof(old_size, fork.proof(old_size, size), fork.note(size))
+            assert shows_another_beginning(proof, fork.checkpoint(size), last) is (
+                forked < old_size and not power_of_two
+            )
+
+
+def test_a_made_up_proof_shows_nothing() -> None:
+    published, last = LOG.checkpoint(8), LOG.checkpoint(5)
+    good = LOG.proof(5, 8)
+    for hashes in (
+        (),
+        (bytes(32),),
+        good[:-1],
+        (*good, bytes(32)),
+        (bytes(32), *good[1:]),
+        good[::-1],
+        LOG.fork(3).proof(5, 8),
+        LOG.proof(3, 8),
+        (b"short", *good[1:]),
+        tuple(bytes([each]) * 32 for each in range(63)),
+    ):
+        proof = ConsistencyProof(5, hashes, LOG.note(8))
+        assert not shows_another_beginning(proof, published, last), hashes
+    for old_size in (0, 3, 6, 8, 9):
+        proof = ConsistencyProof(old_size, LOG.fork(3).proof(5, 8), LOG.fork(3).note(8))
+        assert not shows_another_beginning(proof, LOG.fork(3).checkpoint(8), last), old_size
