@@ -85,7 +85,7 @@ def request_over_http(url: str, message: bytes, *, timeout_seconds: int = TIMEOU
     Args:
         url: the authority's address, http or https; the reply is signed, so plain http is common.
         message: the bytes to be stamped; only their hash goes out.
-        timeout_seconds: how long the connection may stand still.
+        timeout_seconds: for the whole exchange, from connecting to the last byte of the reply.
 
     Raises:
         InvalidInputError: the address is none, or the reply is not a TimeStampResp in strict DER.

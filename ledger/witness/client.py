@@ -6,6 +6,7 @@ What a witness answers is believed only as far as its trusted keys vouch for it.
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NoReturn
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _SIZE = re.compile(rb"(0|[1-9][0-9]{0,18})\n")
 _WORDS_SHOWN = 200
+_NO_TIME = datetime.min.replace(tzinfo=UTC)
 _NEXT_STEPS: dict[int, str] = {
     HTTPStatus.NOT_FOUND: "its operator has to watch this log: ledger witness trust DIR --trusted-key VKEY",
     HTTPStatus.FORBIDDEN: "its operator has to trust the key that signed this checkpoint",
@@ -46,7 +48,9 @@ def request_cosignatures(
     *,
     timeout_seconds: int = 10,
 ) -> tuple[Signature, ...]:
-    """Ask a witness to cosign a checkpoint, and return its cosignatures, each of them verified.
+    """Ask a witness to cosign a checkpoint, and return its verified cosignatures, one for each key.
+
+    Where it gives several by one key, that of the latest time is returned.
 
     Args:
         url: the witness's submission prefix, ``http://…`` or ``https://…``.
@@ -110,22 +114,25 @@ def _refused(place: str, status: int, body: bytes, *, again: bool) -> NoReturn:
 def _verified(
     place: str, body: bytes, checkpoint: Checkpoint, keys: Sequence[VerifierKey]
 ) -> tuple[Signature, ...]:
-    """Return the lines by trusted keys; one that claims to be by such a key has to hold."""
+    """Return the newest line of each trusted key; one that claims to be by such a key has to hold."""
     try:
         signatures = _lines_of_signatures(body.decode())
     except (UnicodeDecodeError, NoteFormError):
         raise EvidenceRefusedError(
             "cosignature", "lines of signatures", repr(body[:80]), place=place
         ) from None
-    found = []
+    found: dict[VerifierKey, tuple[datetime, Signature]] = {}
     for signature in signatures:
         for key in keys:
             if signature.is_by(key):
-                if verify_signature(key, signature, checkpoint) is None:
+                verified = verify_signature(key, signature, checkpoint)
+                if verified is None:
                     raise EvidenceRefusedError(
                         "cosignature", f"a valid one by {key}", "one that does not hold", place=place
                     )
-                found.append(signature)
+                signed_at = verified.signed_at or _NO_TIME
+                if key not in found or found[key][0] < signed_at:
+                    found[key] = signed_at, signature
     if not found:
         raise EvidenceRefusedError(
             "cosignature",
@@ -134,7 +141,7 @@ def _verified(
             place=place,
             next_step="check that the keys are those that this witness publishes",
         )
-    return tuple(dict.fromkeys(found))
+    return tuple(signature for _, signature in found.values())
 
 
 def _lines_of_signatures(text: str) -> list[Signature]:

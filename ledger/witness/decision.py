@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ledger.checkpoint import Checkpoint, SigningKey, verify_signature
 from ledger.clock import format_time
-from ledger.merkle import EMPTY_ROOT, verify_consistency
+from ledger.merkle import EMPTY_ROOT, node_hash, verify_consistency
 from ledger.note import Note, NoteFormError, SignatureType, VerifierKey
 from ledger.proof import ConsistencyProof
 
@@ -34,7 +34,7 @@ class Verdict(StrEnum):
 
     Attributes:
         COSIGNED: every check holds.
-        MALFORMED: not a request in its one form.
+        MALFORMED: not a request in its one form, or with the cosignatures it would be none that is read.
         UNKNOWN_LOG: no log of this origin is watched.
         UNTRUSTED_SIGNATURE: no trusted key of the log signed, or a signature that names one does not hold.
         IMPOSSIBLE_SIZE: the old size is above the checkpoint's.
@@ -193,7 +193,11 @@ def consider(
         )
     at = max(now, last).astimezone(UTC).replace(microsecond=0)
     cosignatures = tuple(key.sign(checkpoint, at) for key in keys)
-    kept = Note(note.text, tuple(dict.fromkeys(signatures)))
+    kept = Note(note.text, _one_for_each_key(signatures)).with_signatures(cosignatures)
+    try:
+        Note.parse(kept.encode())
+    except NoteFormError as error:  # what could not be read back must not be kept
+        return _refuse(Verdict.MALFORMED, f"with the cosignatures: {error.problem}", checkpoint, log)
     return Answer(
         Verdict.COSIGNED,
         f"cosigned at {format_time(at)}",
@@ -201,10 +205,51 @@ def consider(
         origin=checkpoint.origin,
         size=checkpoint.size,
         last_size=checkpoint.size,
-        cosigned=Cosigned(checkpoint, kept.with_signatures(cosignatures), at),
+        cosigned=Cosigned(checkpoint, kept, at),
         cosignatures=cosignatures,
         given=proof.checkpoint,
     )
+
+
+def shows_another_beginning(proof: ConsistencyProof, checkpoint: Checkpoint, last: Checkpoint) -> bool:
+    """Tell whether a refused proof shows by itself that a checkpoint does not grow from the last one.
+
+    A proof holds the nodes of which both roots are made. One that leads to the checkpoint's root, and at
+    the old size to another root than the last one's, shows that the tree begins otherwise; a made-up proof
+    leads to no signed root. From a power of two there is nothing to be seen: the proof holds no old root.
+    """
+    size = last.size
+    if proof.old_size != size or not 0 < size < checkpoint.size or size & (size - 1) == 0:
+        return False
+    if not proof.hashes:
+        return False
+    root = _old_root(size, checkpoint.size, proof.hashes)
+    return root != last.root_hash and verify_consistency(
+        size, checkpoint.size, proof.hashes, root, checkpoint.root_hash
+    )
+
+
+def _old_root(old_size: int, new_size: int, hashes: Sequence[bytes]) -> bytes:
+    """Return the old root that a proof leads to (RFC 9162 §2.1.4.2), if it is one for these sizes."""
+    first, last = old_size - 1, new_size - 1
+    while first & 1:
+        first, last = first >> 1, last >> 1
+    node = hashes[0]
+    for sibling in hashes[1:]:
+        if first & 1 or first == last:
+            node = node_hash(sibling, node)
+            while not first & 1 and first:
+                first, last = first >> 1, last >> 1
+        first, last = first >> 1, last >> 1
+    return node
+
+
+def _one_for_each_key(signatures: list[Signature]) -> tuple[Signature, ...]:
+    """Return the first line of each key: of ML-DSA-44 there are as many valid ones as a log likes to sign."""
+    first: dict[tuple[str, bytes], Signature] = {}
+    for each in signatures:
+        first.setdefault((each.name, each.key_id), each)
+    return tuple(first.values())
 
 
 def _distrust(signatures: list[Signature], checkpoint: Checkpoint, log: WatchedLog) -> str | None:

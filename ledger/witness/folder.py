@@ -105,13 +105,24 @@ class WitnessFolder:
         """
         return self.keyring.load(Purpose.WITNESS, self.name, passphrase)
 
-    def logs(self) -> list[WatchedLog]:
+    def logs(self, on_problem: Callable[[WitnessStateError], None] | None = None) -> list[WatchedLog]:
         """Return the watched logs, by origin.
+
+        Args:
+            on_problem: takes what is wrong with a log that cannot be relied on, which is left out then;
+                by default it is raised.
 
         Raises:
             WitnessStateError: what is kept of one cannot be relied on.
         """
-        found = [self._read(file.parent) for file in (self.path / "logs").glob("*/log.json")]
+        found = []
+        for file in sorted((self.path / "logs").glob("*/log.json")):
+            try:
+                found.append(self._read(file.parent))
+            except WitnessStateError as error:
+                if on_problem is None:
+                    raise
+                on_problem(error)
         return sorted(found, key=lambda log: log.origin)
 
     @contextmanager
@@ -132,12 +143,17 @@ class WitnessFolder:
         """Keep what was cosigned; returns when it is on the disk. The caller holds :meth:`locked`.
 
         Raises:
-            EnvironmentFaultError: the system refuses; then the cosignature must not leave.
+            WitnessStateError: it could not be read back, so that it is not written.
+            EnvironmentFaultError: the system refuses.
+
+        In both cases the cosignature must not leave.
         """
         folder = self._folder(cosigned.checkpoint.origin)
+        data = cosigned.note.encode()
+        self._parse_cosigned(folder / "cosigned", data, cosigned.checkpoint.origin)
         for abandoned in folder.glob(".*.partial"):  # of a process that was killed while it wrote
             abandoned.unlink(missing_ok=True)
-        write_file(folder / "cosigned", cosigned.note.encode(), force=True)
+        write_file(folder / "cosigned", data, force=True)
 
     def trust(
         self,
@@ -183,19 +199,30 @@ class WitnessFolder:
         try:
             origin = str(about["origin"])
             trusted = tuple(VerifierKey.parse(text) for text in about["trusted_keys"])
-        except (KeyError, TypeError, AttributeError, NoteFormError) as error:
+            in_its_folder = self._folder(origin) == folder
+        except (KeyError, TypeError, AttributeError, NoteFormError, UnicodeEncodeError) as error:
             raise WitnessStateError(str(folder / "log.json"), f"it cannot be read: {error}") from None
-        if self._folder(origin) != folder:
+        if not in_its_folder:
             raise WitnessStateError(str(folder / "log.json"), f"it is of {origin}, in another log's folder")
-        file = folder / "cosigned"
-        return WatchedLog(origin, trusted, self._read_cosigned(file, origin) if file.exists() else None)
+        return WatchedLog(origin, trusted, self._read_cosigned(folder / "cosigned", origin))
 
-    def _read_cosigned(self, file: Path, origin: str) -> Cosigned:
+    def _read_cosigned(self, file: Path, origin: str) -> Cosigned | None:
         try:
-            note = Note.parse(read_small_file(file))
+            if not file.exists():
+                return None
+            data = read_small_file(file)
+        except InvalidInputError as error:
+            raise WitnessStateError(str(file), f"it is of {origin}: {error.problem}") from None
+        except OSError as error:
+            raise WitnessStateError(str(file), f"it is of {origin}: {error.strerror}") from None
+        return self._parse_cosigned(file, data, origin)
+
+    def _parse_cosigned(self, file: Path, data: bytes, origin: str) -> Cosigned:
+        try:
+            note = Note.parse(data)
             checkpoint = Checkpoint.parse(note.text)
         except InvalidInputError as error:
-            raise WitnessStateError(str(file), error.problem) from None
+            raise WitnessStateError(str(file), f"it is of {origin}: {error.problem}") from None
         own = [key.verifier for key in self.keyring.find(Purpose.WITNESS, self.name)]
         times = [
             verified.signed_at

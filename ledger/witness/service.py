@@ -52,7 +52,7 @@ class Witness:
             dry_run: decide, but keep nothing; the answer must not leave then.
 
         Raises:
-            WitnessStateError: what was kept of the log cannot be relied on.
+            WitnessStateError: what was kept of the log cannot be relied on, or could not be read back.
             EnvironmentFaultError: the checkpoint could not be stored.
         """
         try:
@@ -99,4 +99,9 @@ class Witness:
         except (EnvironmentFaultError, OSError) as error:  # the refusal stands all the same
             self._tell(f"EVIDENCE could not be kept ({error}): {words}")
             return
-        self._tell(f"EVIDENCE {kept or 'not kept, there is too much of it'}: {words}")
+        if kept is None:
+            self._tell(f"EVIDENCE not kept, there is too much of it: {words}")
+            return
+        self._tell(f"EVIDENCE {kept.folder}: {words}")
+        for folder in kept.replaced:
+            self._tell(f"EVIDENCE {folder} made room for it: the oldest that proves nothing by itself")

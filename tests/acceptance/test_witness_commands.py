@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ledger.errors import WitnessRefusedError
 from ledger.note import Note, VerifierKey
 from ledger.trust import TrustPolicy, trust_checkpoint
 from ledger.witness.client import request_cosignatures
+from ledger.witness.folder import log_id
 from tests.support.growing_log import GrowingLog
 from tests.support.keys import ORIGIN, log_key, quantum_key
 from tests.support.processes import Outcome, command_line, environment
@@ -114,6 +116,36 @@ def test_list_shows_what_was_cosigned_last_and_what_became_evidence(regulator: R
     [case] = log["evidence"]
     assert (regulator.folder / case / "request").exists()
     assert case in regulator.run("list", "w", secret=False).out
+
+
+def broken_log(regulator: Regulator) -> Path:
+    """The file of a second log, which is broken; there is a case of evidence against this log."""
+    other = GrowingLog("other.example")
+    regulator.run("trust", "w", "--trusted-key", log_key(other.origin).verifier.encode())
+    regulator.run("cosign", "w", regulator.file("c", other.note(5)))
+    assert "EVIDENCE" in regulator.run("cosign", "w", regulator.file("f", other.fork(3).note(5))).err
+    file = regulator.folder / "w" / "logs" / log_id(other.origin) / "cosigned"
+    file.write_bytes(b"broken")
+    return file
+
+
+def test_list_names_a_log_that_cannot_be_relied_on_beside_the_others(regulator: Regulator) -> None:
+    file = broken_log(regulator).relative_to(regulator.folder)
+    regulator.run("cosign", "w", regulator.file("c", LOG.note(5)))
+    listed = regulator.run("list", "w", secret=False)
+    assert listed.code == 3, listed.err
+    assert f"{ORIGIN}: size 5" in listed.out
+    [line] = [line for line in listed.out.splitlines() if line.startswith("BROKEN ")]
+    assert str(file) in line
+    assert "other.example" in line
+    assert "  next: " in listed.out
+    document = regulator.run("list", "w", "--json", secret=False).document
+    assert [log["origin"] for log in document["logs"]] == [ORIGIN]
+    [broken] = document["broken"]
+    assert broken["file"] == str(file)
+    assert broken["next_step"]
+    [case] = broken["evidence"]
+    assert (regulator.folder / case / "request").exists()
 
 
 @pytest.mark.parametrize(
@@ -224,3 +256,28 @@ def test_a_log_is_served_until_the_witness_is_told_to_stop(regulator: Regulator,
     assert PASSPHRASE not in err.decode()
     # A later run goes on from what was served.
     assert regulator.run("list", "w", "--json").document["logs"][0]["size"] == 8
+
+
+def test_a_log_that_cannot_be_relied_on_does_not_keep_the_others_from_being_served(
+    regulator: Regulator,
+) -> None:
+    file = broken_log(regulator)
+    keys = public_keys(regulator)
+    with subprocess.Popen(
+        command_line("witness", "serve", "w", "--listen", "127.0.0.1:0", "--json"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **environment(NOWHERE, **SECRET)},
+        cwd=regulator.folder,
+    ) as serving:
+        assert serving.stdout is not None
+        url = json.loads(serving.stdout.readline())["url"]
+        assert len(request_cosignatures(url, 0, LOG.note(5), partial(LOG.proof, size=5), keys)) == 2
+        other = GrowingLog("other.example")
+        with pytest.raises(WitnessRefusedError) as caught:
+            request_cosignatures(url, 5, other.note(8), partial(other.proof, size=8), keys)
+        serving.send_signal(signal.SIGTERM)
+        _, err = serving.communicate(timeout=60)
+    assert (serving.returncode, caught.value.status) == (0, 500)
+    [line] = [line for line in err.decode().splitlines() if line.startswith("BROKEN ")]
+    assert str(file.relative_to(regulator.folder)) in line

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
 
@@ -193,6 +194,23 @@ def test_lines_by_unknown_keys_of_the_same_name_are_passed_over() -> None:
         assert [each.key_id for each in ask(url, 5)] == [PUBLIC_KEYS[0].id]
 
 
+def test_of_many_lines_by_one_key_the_newest_is_returned() -> None:
+    checkpoint = LOG.checkpoint(5)
+    newest, first = (quantum_key(NAME).sign(checkpoint, AT + timedelta(seconds=each)) for each in (50, 0))
+    timeless = quantum_key(NAME).sign(checkpoint, datetime(1970, 1, 1, tzinfo=UTC))
+    others = [quantum_key(NAME).sign(checkpoint, AT + timedelta(seconds=each)) for each in range(1, 40)]
+    ed25519 = KEYS[0].sign(checkpoint, AT)
+    body = "".join(each.encode() for each in (timeless, first, newest, ed25519, *others, newest))
+    with answering((200, "text/plain", body.encode())) as (url, _):
+        assert ask(url, 5) == (newest, ed25519)
+
+
+def test_a_line_without_a_time_is_a_cosignature_where_there_is_no_other() -> None:
+    timeless = KEYS[0].sign(LOG.checkpoint(5), datetime(1970, 1, 1, tzinfo=UTC))
+    with answering((200, "text/plain", timeless.encode().encode())) as (url, _):
+        assert ask(url, 5) == (timeless,)
+
+
 def test_what_a_witness_says_cannot_write_to_the_terminal() -> None:
     answer = (500, "text/plain", b"\x1b[31mred\n" + b"x" * 5000)
     with answering(answer) as (url, _), pytest.raises(WitnessRefusedError) as caught:
@@ -213,6 +231,13 @@ def test_a_server_that_never_answers_is_left() -> None:
         place = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(EnvironmentFaultError, match="timed out"):
             request_cosignatures(place, 0, LOG.note(5), lambda _: (), PUBLIC_KEYS, timeout_seconds=1)
+
+
+@pytest.mark.parametrize("place", ["http://user:secret@127.0.0.1:1/w", "http://127.0.0.1:1/a b?secret"])
+def test_a_secret_in_the_address_is_not_repeated(place: str) -> None:
+    with pytest.raises(InvalidInputError, match="the witness's address") as caught:
+        ask(place, 5)
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("place", ["", "witness.example", "file:///etc/passwd", "ftp://w.example", "http://"])

@@ -274,9 +274,15 @@ def test_an_authority_that_is_not_there_is_a_fault_of_the_surroundings() -> None
     with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
         port = server.server_port
     with pytest.raises(TimestampAuthorityError, match="cannot be reached") as caught:
-        request_over_http(f"http://user:secret@127.0.0.1:{port}/tsa?key=secret", MESSAGE)
+        request_over_http(f"http://127.0.0.1:{port}/tsa?key=secret", MESSAGE)
     assert "secret" not in caught.value.message
     assert f"http://127.0.0.1:{port}/tsa" in caught.value.message
+
+
+def test_an_address_with_a_password_is_refused_and_not_repeated() -> None:
+    with pytest.raises(InvalidInputError, match="a user or a password") as caught:
+        request_over_http("http://user:secret@127.0.0.1:1/tsa", MESSAGE)
+    assert "secret" not in str(caught.value)
 
 
 def test_an_authority_that_says_nothing_is_not_waited_for() -> None:

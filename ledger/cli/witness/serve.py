@@ -10,12 +10,14 @@ import click
 
 from ledger.cli.common import Output, plain_command
 from ledger.cli.passphrase import Passphrase, passphrase_option
-from ledger.cli.witness.setup import FOLDER, SCHEMA
+from ledger.cli.witness.setup import FOLDER, SCHEMA, broken_words
 from ledger.clock import SystemClock
 from ledger.errors import EnvironmentFaultError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ledger.errors import WitnessStateError
 
 
 class AddressType(click.ParamType[Any]):
@@ -51,7 +53,8 @@ def serve(
     """Answer add-checkpoint requests (C2SP tlog-witness) over HTTP until it is told to stop.
 
     POST PREFIX/add-checkpoint cosigns; GET PREFIX/keys gives the public keys. Each request is a line on
-    stderr. SIGTERM and SIGINT end it in order, once what has arrived is answered.
+    stderr. SIGTERM and SIGINT end it in order, once what has arrived is answered. A log of which what is
+    kept cannot be relied on is named there at the start, and is the only one that gets no cosignatures.
     """
     from ledger.witness.folder import WitnessFolder
     from ledger.witness.server import WitnessServer
@@ -60,7 +63,11 @@ def serve(
     witness_folder = WitnessFolder.open(folder)
     clock = SystemClock()
     witness = Witness(witness_folder, witness_folder.signing_keys(passphrase), clock, output.tell)
-    watched = len(witness_folder.logs())  # a state that cannot be relied on shows now, not at a request
+    broken: list[WitnessStateError] = []
+    watched = len(witness_folder.logs(broken.append))
+    for error in broken:  # shows now, not only at a request; other logs are served all the same
+        for line in broken_words(error, witness.evidence):
+            output.tell(line)
     host, port = listen
     try:
         server = WitnessServer(witness, host=host, port=port, prefix=prefix, clock=clock, tell=output.tell)
@@ -75,7 +82,9 @@ def serve(
     with server:
         output.emit_line(
             {"schema": SCHEMA, "action": "serve", "name": witness_folder.name, "url": server.url},
-            f"Witness {witness_folder.name} watches {watched} logs; submission prefix {server.url}",
+            f"Witness {witness_folder.name} watches {watched} logs"
+            f"{f' ({len(broken)} more cannot be relied on)' if broken else ''}; "
+            f"submission prefix {server.url}",
         )
         stopping.wait()
         output.tell("stopping")

@@ -12,10 +12,14 @@ from ledger.cli.common import Output, plain_command
 from ledger.cli.keys_option import keys_option
 from ledger.cli.passphrase import Passphrase, passphrase_option
 from ledger.clock import format_time
+from ledger.errors import ExitCode
+from ledger.errors.base import escaped
 
 if TYPE_CHECKING:
+    from ledger.errors import WitnessStateError
     from ledger.note import VerifierKey
     from ledger.witness.decision import WatchedLog
+    from ledger.witness.evidence import EvidenceFolder
 
 SCHEMA = "ledger.witness/1"
 FOLDER = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
@@ -89,15 +93,20 @@ def trust(
 
 @plain_command("list")
 @FOLDER
-def list_(output: Output, *, folder: Path) -> None:
-    """Show the witness's public keys, and each log with the size and the time it was cosigned last."""
+def list_(output: Output, *, folder: Path) -> int:
+    """Show the witness's public keys, and each log with the size and the time it was cosigned last.
+
+    A log of which what is kept cannot be relied on is named as BROKEN, and the exit code is 3.
+    """
     from ledger.witness.evidence import EvidenceFolder
     from ledger.witness.folder import WitnessFolder
 
     witness = WitnessFolder.open(folder)
     evidence = EvidenceFolder(folder / "evidence")
     published = [key.encode() for key in witness.public_keys()]
-    logs = [(log, [str(case) for case in evidence.cases(log.origin)]) for log in witness.logs()]
+    broken: list[WitnessStateError] = []
+    watched = witness.logs(broken.append)
+    logs = [(log, [str(case) for case in evidence.cases(log.origin)]) for log in watched]
     output.emit(
         {
             "schema": SCHEMA,
@@ -105,16 +114,23 @@ def list_(output: Output, *, folder: Path) -> None:
             "name": witness.name,
             "public_keys": published,
             "logs": [{**log_document(log), "evidence": cases} for log, cases in logs],
+            "broken": [broken_document(error, evidence) for error in broken],
         },
         "\n".join(
             [
                 f"Witness {witness.name}; its public keys:",
                 *published,
                 *(line for log, cases in logs for line in _words(log, cases)),
-                *([] if logs else ["No log is watched. Next: ledger witness trust DIR --trusted-key VKEY"]),
+                *(line for error in broken for line in broken_words(error, evidence)),
+                *(
+                    []
+                    if logs or broken
+                    else ["No log is watched. Next: ledger witness trust DIR --trusted-key VKEY"]
+                ),
             ]
         ),
     )
+    return ExitCode.INTEGRITY_BROKEN if broken else ExitCode.OK
 
 
 def log_document(log: WatchedLog) -> dict[str, Any]:
@@ -127,6 +143,25 @@ def log_document(log: WatchedLog) -> dict[str, Any]:
         "root_hash": base64.b64encode(last.checkpoint.root_hash).decode() if last else None,
         "cosigned_at": format_time(last.at) if last else None,
     }
+
+
+def broken_document(error: WitnessStateError, evidence: EvidenceFolder) -> dict[str, Any]:
+    """Return what is wrong with a log as a JSON object."""
+    return {
+        "file": error.file,
+        "problem": error.problem,
+        "next_step": error.next_step,
+        "evidence": [str(case) for case in evidence.cases_beside(Path(error.file))],
+    }
+
+
+def broken_words(error: WitnessStateError, evidence: EvidenceFolder) -> list[str]:
+    """Return what is wrong with a log in lines."""
+    return [
+        f"BROKEN {escaped(error.file)}: {escaped(error.problem)}; nothing of this log is cosigned",
+        f"  next: {error.next_step}",
+        *(f"  EVIDENCE {case}" for case in evidence.cases_beside(Path(error.file))),
+    ]
 
 
 def _words(log: WatchedLog, cases: list[str]) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 from ledger.checkpoint import Checkpoint, SigningKey, sign_checkpoint, verify_signature
 from ledger.note import Note, Signature
 from ledger.proof import ConsistencyProof
-from ledger.witness.decision import Answer, Verdict, WatchedLog, consider
+from ledger.witness.decision import Answer, Verdict, WatchedLog, consider, shows_another_beginning
 from tests.support.growing_log import GrowingLog
 from tests.support.keys import AT, ORIGIN, log_key, quantum_key, signed, witness_key
 from tests.support.witnesses import KEYS, PUBLIC_KEYS
@@ -91,6 +91,55 @@ def test_what_is_kept_is_the_signed_text_with_the_signatures_that_count() -> Non
     assert [f"{each.name}+{each.key_id.hex()}" for each in answer.cosigned.note.signatures] == names
     assert answer.cosigned.note.text == LOG.checkpoint(5).text()
     assert Note.parse(answer.cosigned.note.encode()) == answer.cosigned.note
+
+
+def signed_often(times: int, *others: SigningKey, size: int = 5) -> bytes:
+    """A checkpoint that one ML-DSA-44 key signed at many times, and other keys once."""
+    checkpoint = LOG.checkpoint(size)
+    often = tuple(quantum_key().sign(checkpoint, AT - timedelta(seconds=each)) for each in range(times))
+    return sign_checkpoint(checkpoint, others, AT).with_signatures(often).encode()
+
+
+def test_of_many_valid_lines_by_one_key_the_first_is_kept() -> None:
+    note = signed_often(99, log_key())
+    answer = ask(request(0, 5, note=note))
+    assert answer.cosigned is not None
+    assert answer.cosigned.note.signatures == (*Note.parse(note).signatures[:2], *answer.cosignatures)
+    assert Note.parse(answer.cosigned.note.encode()) == answer.cosigned.note
+
+
+def test_one_false_line_among_many_by_one_key_spoils_the_note() -> None:
+    parsed = Note.parse(signed_often(20))
+    last = parsed.signatures[-1]
+    false = Signature(last.name, last.key_id, last.value[:-1] + bytes([last.value[-1] ^ 1]))
+    note = Note(parsed.text, (*parsed.signatures[:-1], false)).encode()
+    assert ask(request(0, 5, note=note)).verdict is Verdict.UNTRUSTED_SIGNATURE
+
+
+@pytest.mark.parametrize(
+    ("log", "note", "reason"),
+    [
+        pytest.param(
+            NEW,
+            sign_checkpoint(
+                replace(LOG.checkpoint(5), extension="x" * 998_000 + "\n"), (log_key(),), AT
+            ).encode(),
+            "bytes",
+            id="extension lines that leave no room",
+        ),
+        pytest.param(
+            WatchedLog(ORIGIN, tuple(log_key(seed=f"{each}").verifier for each in range(99))),
+            LOG.note(5, *(log_key(seed=f"{each}") for each in range(99))),
+            "101 signatures",
+            id="as many keys as a note has lines",
+        ),
+    ],
+)
+def test_400_what_could_not_be_read_back_is_not_cosigned(log: WatchedLog, note: bytes, reason: str) -> None:
+    answer = ask(request(0, 5, note=note), log)
+    assert (answer.verdict, answer.verdict.status) == (Verdict.MALFORMED, 400)
+    assert reason in answer.reason
+    assert (answer.cosigned, answer.cosignatures) == (None, ())
 
 
 @pytest.mark.parametrize(
@@ -255,3 +304,38 @@ def test_a_cosigned_time_is_in_whole_seconds() -> None:
     cosigned = ask(LOG.request(0, 5), at=AT + timedelta(microseconds=999_999)).cosigned
     assert cosigned is not None
     assert cosigned.at == AT
+
+
+@pytest.mark.parametrize("old_size", range(1, 17))
+def test_the_proof_of_a_fork_shows_that_it_begins_otherwise(old_size: int) -> None:
+    last = LOG.checkpoint(old_size)
+    power_of_two = old_size & (old_size - 1) == 0  # there the old root is not in the proof
+    for size in range(old_size + 1, 20):
+        for forked in range(size):
+            fork = LOG.fork(forked)
+            proof = ConsistencyProof(old_size, fork.proof(old_size, size), fork.note(size))
+            assert shows_another_beginning(proof, fork.checkpoint(size), last) is (
+                forked < old_size and not power_of_two
+            )
+
+
+def test_a_made_up_proof_shows_nothing() -> None:
+    published, last = LOG.checkpoint(8), LOG.checkpoint(5)
+    good = LOG.proof(5, 8)
+    for hashes in (
+        (),
+        (bytes(32),),
+        good[:-1],
+        (*good, bytes(32)),
+        (bytes(32), *good[1:]),
+        good[::-1],
+        LOG.fork(3).proof(5, 8),
+        LOG.proof(3, 8),
+        (b"short", *good[1:]),
+        tuple(bytes([each]) * 32 for each in range(63)),
+    ):
+        proof = ConsistencyProof(5, hashes, LOG.note(8))
+        assert not shows_another_beginning(proof, published, last), hashes
+    for old_size in (0, 3, 6, 8, 9):
+        proof = ConsistencyProof(old_size, LOG.fork(3).proof(5, 8), LOG.fork(3).note(8))
+        assert not shows_another_beginning(proof, LOG.fork(3).checkpoint(8), last), old_size

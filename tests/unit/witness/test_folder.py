@@ -9,7 +9,8 @@ import pytest
 
 from ledger.clock import FixedClock
 from ledger.errors import InvalidInputError, KeyUnusableError, NotFoundError, WitnessStateError
-from ledger.note import SignatureType
+from ledger.note import Note, SignatureType
+from ledger.proof import ConsistencyProof
 from ledger.witness.decision import Verdict
 from ledger.witness.folder import WitnessFolder, log_id
 from tests.support.growing_log import GrowingLog
@@ -137,7 +138,70 @@ def test_a_state_that_the_witness_did_not_sign_is_not_relied_on(tmp_path: Path) 
     assert witness.add_checkpoint(LOG.request(5, 8)).verdict is Verdict.COSIGNED
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"origin": "x", "trusted_keys": []}', '{"origin": 1}'])
+def test_a_log_that_signs_one_checkpoint_a_hundred_times_stops_nobody(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "w")
+    other = GrowingLog("other.example/log")
+    folder.trust([quantum_key(other.origin).verifier])
+    checkpoint = other.checkpoint(5)
+    key = quantum_key(other.origin)
+    lines = tuple(key.sign(checkpoint, AT - timedelta(seconds=each)) for each in range(100))
+    body = ConsistencyProof(0, (), Note(checkpoint.text(), lines).encode()).encode()
+    witness = make_witness(folder)
+    assert witness.add_checkpoint(body).verdict is Verdict.COSIGNED
+    assert [(log.origin, log.size) for log in folder.logs()] == [(other.origin, 5), (ORIGIN, 0)]
+    assert witness.add_checkpoint(other.request(5, 8, key)).verdict is Verdict.COSIGNED
+    assert witness.add_checkpoint(LOG.request(0, 5)).verdict is Verdict.COSIGNED
+
+
+def test_what_the_reader_would_refuse_is_not_stored(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "w")
+    make_witness(folder).add_checkpoint(LOG.request(0, 5))
+    [before] = folder.logs()
+    assert before.last is not None
+    own = before.last.note.signatures[1:]
+    full = tuple(replace(own[0], name=f"{each}.example") for each in range(100))
+    for signatures in ((*full, *own), full):
+        note = Note(before.last.note.text, signatures)
+        with pytest.raises(WitnessStateError):
+            folder.store(replace(before.last, note=note))
+        assert folder.logs() == [before]
+
+
+@pytest.mark.parametrize("file", ["cosigned", "log.json"])
+@pytest.mark.parametrize("broken", [b"broken", None], ids=["broken", "a folder in its place"])
+def test_a_log_that_cannot_be_relied_on_is_named_and_stops_no_other(
+    tmp_path: Path, file: str, broken: bytes | None
+) -> None:
+    folder = make_folder(tmp_path / "w")
+    other = GrowingLog("other.example/log")
+    folder.trust([log_key(other.origin).verifier])
+    witness = make_witness(folder)
+    witness.add_checkpoint(other.request(0, 5))
+    path = folder.path / "logs" / log_id(other.origin) / file
+    path.unlink()
+    if broken is None:
+        path.mkdir()
+    else:
+        path.write_bytes(broken)
+    problems: list[WitnessStateError] = []
+    assert [log.origin for log in folder.logs(problems.append)] == [ORIGIN]
+    assert [problem.file for problem in problems] == [str(path)]
+    with pytest.raises(WitnessStateError):
+        folder.logs()
+    assert witness.add_checkpoint(LOG.request(0, 5)).verdict is Verdict.COSIGNED
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"origin": "\\ud800", "trusted_keys": []}',
+        '{"origin": "x", "trusted_keys": []}',
+        '{"origin": 1}',
+    ],
+)
 def test_a_broken_record_of_a_log_is_named(tmp_path: Path, content: str) -> None:
     folder = make_folder(tmp_path / "w")
     file = folder.path / "logs" / log_id(ORIGIN) / "log.json"

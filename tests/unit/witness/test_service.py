@@ -1,23 +1,26 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from ledger.clock import FixedClock
 from ledger.errors import EnvironmentFaultError
 from ledger.merkle import verify_consistency
 from ledger.proof import ConsistencyProof
 from ledger.witness import evidence
 from ledger.witness.decision import Verdict, read_request
+from ledger.witness.folder import log_id
 from tests.support.growing_log import GrowingLog
-from tests.support.keys import ORIGIN, log_key
+from tests.support.keys import AT, ORIGIN, log_key
 from tests.support.witnesses import make_folder, make_witness
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ledger.witness.folder import WitnessFolder
+    from ledger.witness.service import Witness
 
 LOG = GrowingLog()
 
@@ -69,27 +72,93 @@ def test_a_fork_is_kept_so_that_two_signed_roots_of_one_size_lie_side_by_side(fo
     assert folder.logs()[0].size == 5
 
 
+def false_proof(log: GrowingLog, size: int, *, junk: int = 0, old: int = 5) -> bytes:
+    """What anyone can make of a checkpoint that a log published."""
+    return ConsistencyProof(old, (bytes([junk]) * 32,), log.note(size)).encode()
+
+
 def test_a_false_proof_is_kept_as_unproven_and_once(folder: WitnessFolder) -> None:
     witness = make_witness(folder)
     for junk in range(3):
-        body = ConsistencyProof(5, (bytes([junk]) * 32,), LOG.fork(3).note(8)).encode()
+        body = false_proof(LOG, 8, junk=junk)
         assert witness.add_checkpoint(body).verdict is Verdict.UNPROVEN
     [case] = witness.evidence.cases(ORIGIN)
     assert case.name.startswith("unproven-")
 
 
-def test_evidence_is_bounded_and_false_proofs_do_not_crowd_out_forks(
+def test_a_fork_that_grew_is_kept_with_the_proof_that_shows_it(folder: WitnessFolder) -> None:
+    witness = make_witness(folder)
+    assert witness.add_checkpoint(LOG.fork(3).request(5, 8)).verdict is Verdict.UNPROVEN
+    [case] = witness.evidence.cases(ORIGIN)
+    assert case.name.startswith("rewrite-")
+    about = json.loads((case / "case.json").read_text())
+    assert (about["kind"], about["size"], about["cosigned_size"]) == ("rewrite", 8, 5)
+    proof, _, bad = read_request((case / "request").read_bytes())
+    assert verify_consistency(5, 8, proof.hashes, LOG.fork(3).root(5), bad.root_hash)
+
+
+def kinds(witness: Witness) -> list[str]:
+    return sorted(case.name.partition("-")[0] for case in witness.evidence.cases(ORIGIN))
+
+
+def test_false_proofs_do_not_crowd_out_what_proves_itself(
+    folder: WitnessFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence, "MOST_CASES", 2)
+    witness = make_witness(folder)
+    for size in range(6, 12):
+        witness.add_checkpoint(false_proof(LOG, size))
+    witness.add_checkpoint(LOG.fork(3).request(5, 8))
+    witness.add_checkpoint(LOG.fork(3).request(5, 5))
+    for size in range(12, 18):
+        witness.add_checkpoint(false_proof(LOG, size))
+    assert kinds(witness) == ["fork", "rewrite", "unproven", "unproven"]
+
+
+def test_of_what_is_unproven_the_oldest_makes_room(
+    folder: WitnessFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence, "MOST_CASES", 2)
+    told: list[str] = []
+    clock = FixedClock(AT)
+    witness = make_witness(folder, clock=clock, tell=told.append)
+    for size in (9, 6, 8, 7):
+        clock.at += timedelta(seconds=1)
+        witness.add_checkpoint(false_proof(LOG, size))
+    abouts = [json.loads((case / "case.json").read_text()) for case in witness.evidence.cases(ORIGIN)]
+    assert sorted(about["size"] for about in abouts) == [7, 8]
+    assert len([line for line in told if line.startswith("EVIDENCE ")]) == 6
+    gone = [line.split()[1] for line in told if "made room" in line]
+    assert gone == [line.split()[1].rstrip(":") for line in told if " of 9 " in line or " of 6 " in line]
+    assert not any(Path(each).exists() for each in gone)
+
+
+def test_a_case_that_was_not_written_to_its_end_makes_room_first(
+    folder: WitnessFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence, "MOST_CASES", 2)
+    witness = make_witness(folder)
+    witness.add_checkpoint(false_proof(LOG, 6))
+    half = folder.path / "evidence" / f"unproven-{log_id(ORIGIN)}-{'f' * 16}"
+    half.mkdir()
+    (half / "request").write_bytes(b"half")
+    witness.add_checkpoint(false_proof(LOG, 7))
+    assert not half.exists()
+    assert kinds(witness) == ["unproven", "unproven"]
+
+
+def test_what_proves_itself_stays_and_is_bounded(
     folder: WitnessFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(evidence, "MOST_CASES", 2)
     told: list[str] = []
     witness = make_witness(folder, tell=told.append)
-    for size in (6, 7, 8):
+    for size in (6, 7):
         witness.add_checkpoint(LOG.fork(3).request(5, size))
+    first = witness.evidence.cases(ORIGIN)
+    witness.add_checkpoint(LOG.fork(3).request(5, 8))
     assert "too much" in told[-1]
-    witness.add_checkpoint(LOG.fork(3).request(5, 5))
-    kinds = sorted(case.name.partition("-")[0] for case in witness.evidence.cases(ORIGIN))
-    assert kinds == ["fork", "unproven", "unproven"]
+    assert (kinds(witness), witness.evidence.cases(ORIGIN)) == (["rewrite", "rewrite"], first)
 
 
 def test_evidence_that_cannot_be_written_changes_no_answer(folder: WitnessFolder) -> None:
