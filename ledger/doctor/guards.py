@@ -32,25 +32,24 @@ GUARDS = (
 
 EVENT_TRIGGERS = ("ledger_refuse_ddl", "ledger_refuse_ddl_start")
 
-_WITH_TABLES = "search_path=pg_catalog, public, pg_temp"
-_WITHOUT_TABLES = "search_path=pg_catalog, pg_temp"
+_SAFE_PATH = "search_path=pg_catalog, pg_temp"
 FUNCTIONS: Mapping[str, tuple[bool, str | None]] = MappingProxyType(
     {
-        "ledger_are_canonical_keys": (False, None),
-        "ledger_guard_append": (True, _WITH_TABLES),
-        "ledger_grow_tree": (False, _WITH_TABLES),
-        "ledger_guard_roles": (True, _WITH_TABLES),
-        "ledger_guard_tree": (True, _WITH_TABLES),
-        "ledger_lock_head": (True, _WITH_TABLES),
-        "ledger_refuse_change": (False, _WITHOUT_TABLES),
-        "ledger_refuse_direct_change": (False, _WITHOUT_TABLES),
-        "ledger_tile_root": (False, _WITHOUT_TABLES),
+        "ledger_are_canonical_keys": (False, _SAFE_PATH),
+        "ledger_guard_append": (True, _SAFE_PATH),
+        "ledger_grow_tree": (False, _SAFE_PATH),
+        "ledger_guard_roles": (True, _SAFE_PATH),
+        "ledger_guard_tree": (True, _SAFE_PATH),
+        "ledger_lock_head": (True, _SAFE_PATH),
+        "ledger_refuse_change": (False, _SAFE_PATH),
+        "ledger_refuse_direct_change": (False, _SAFE_PATH),
+        "ledger_tile_root": (False, _SAFE_PATH),
         "ledger_time_text": (False, None),
     }
 )
 """Function of the owner role → whether it runs with the owner's rights, and its fixed search_path.
 
-Those without one have a body that was bound to its functions when it was made.
+None of the schemas is one that others can make things in. The one without names every schema itself.
 """
 
 _TRIGGERS = """

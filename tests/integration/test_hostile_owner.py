@@ -1,0 +1,111 @@
+"""The owner of the database, who is no superuser and has no role of the ledger: what it tries, and gets.
+
+It owns the schema ``public`` with the database, so it can make things there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import make_url
+
+from ledger.store.ledger import Ledger
+from ledger.store.roles import RoleKind
+from ledger.verify import verify_ledger
+from tests.support.direct import login
+from tests.support.examples import deposit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ORIGIN = "venue.example/perpetuals"
+
+# Each matches the arguments that a guard has more exactly than what it stands for.
+PLANTED = {
+    "an operator": """
+        CREATE FUNCTION public.planted(text[], text[]) RETURNS boolean LANGUAGE plpgsql AS $$
+        BEGIN INSERT INTO public.ran VALUES (current_user); RETURN $1 OPERATOR(pg_catalog.&&) $2; END $$;
+        CREATE OPERATOR public.&& (LEFTARG = text[], RIGHTARG = text[], FUNCTION = public.planted)
+    """,
+    "a function": """
+        CREATE FUNCTION public.generate_subscripts(text[], integer) RETURNS SETOF integer
+        LANGUAGE plpgsql AS $$
+        BEGIN
+            INSERT INTO public.ran VALUES (current_user);
+            RETURN QUERY SELECT pg_catalog.generate_subscripts($1, $2);
+        END $$
+    """,
+    "a function of any number of arguments": """
+        CREATE FUNCTION public.concat(text, json, text, text, text) RETURNS text LANGUAGE plpgsql AS $$
+        BEGIN
+            INSERT INTO public.ran VALUES (current_user);
+            RETURN pg_catalog.concat($1, $2, $3, $4, $5);
+        END $$
+    """,
+}
+# Run with the owner role's rights, it gives the events away and takes the guard's teeth.
+TAKE_OVER = """
+    CREATE FUNCTION public.planted(text[], text[]) RETURNS boolean LANGUAGE plpgsql AS $$
+    BEGIN
+        GRANT ALL ON public.events TO {attacker};
+        CREATE OR REPLACE FUNCTION public.ledger_refuse_change() RETURNS trigger LANGUAGE plpgsql
+            AS 'BEGIN RETURN NULL; END';
+        RETURN $1 OPERATOR(pg_catalog.&&) $2;
+    EXCEPTION WHEN insufficient_privilege THEN
+        RETURN $1 OPERATOR(pg_catalog.&&) $2;
+    END $$;
+    CREATE OPERATOR public.&& (LEFTARG = text[], RIGHTARG = text[], FUNCTION = public.planted);
+"""
+
+
+@pytest.fixture
+def owned(database_server_url: str, database_url: str) -> Iterator[str]:
+    """The URL of an empty database as its owner, who is no superuser."""
+    with login(database_server_url) as url:
+        user = str(make_url(url).username)
+        with psycopg.connect(database_url) as connection:
+            name = sql.Identifier(connection.info.dbname)
+            connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(name, sql.Identifier(user)))
+        yield (
+            make_url(url).set(database=make_url(database_url).database).render_as_string(hide_password=False)
+        )
+        with psycopg.connect(database_url) as connection:
+            connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO CURRENT_USER").format(name))
+            connection.execute(sql.SQL("REASSIGN OWNED BY {} TO CURRENT_USER").format(sql.Identifier(user)))
+
+
+def run(url: str, statements: str) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute(statements.encode())
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["into a ledger", "before there is one"])
+@pytest.mark.parametrize("planted", PLANTED)
+def test_nothing_that_is_planted_in_public_runs_with_the_owner_roles_rights(
+    owned: str, database_url: str, planted: str, *, before: bool
+) -> None:
+    run(owned, "CREATE TABLE public.ran (who text); GRANT INSERT ON public.ran TO PUBLIC")
+    if before:
+        run(owned, PLANTED[planted])
+    Ledger.initialise(database_url, origin=ORIGIN).close()
+    run(owned, "DELETE FROM public.ran")
+    if not before:
+        run(owned, PLANTED[planted])
+    with login(database_url, RoleKind.WRITER) as writer, Ledger.open(writer) as ledger:
+        assert ledger.append([deposit(f"A{number}") for number in range(600)]).appended == 600
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("SELECT DISTINCT who FROM public.ran").fetchall() == []
+    run(owned, "DROP TABLE public.ran")
+
+
+def test_events_are_not_rewritten_by_way_of_an_operator(owned: str, database_url: str) -> None:
+    with Ledger.initialise(database_url, origin=ORIGIN) as ledger:
+        run(owned, TAKE_OVER.format(attacker=make_url(owned).username))
+        with login(database_url, RoleKind.WRITER) as writer, Ledger.open(writer) as mine:
+            mine.append([deposit()])
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            run(owned, "UPDATE public.events SET type = 'LegalHoldPlaced' WHERE sequence = 1")
+        assert verify_ledger(ledger).ok
