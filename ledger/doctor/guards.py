@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -57,7 +58,7 @@ _TRIGGERS = """
     WHERE NOT t.tgisinternal AND c.relnamespace = 'public'::regnamespace
 """
 _EVENT_TRIGGERS = """
-    SELECT e.evtname, e.evtenabled, r.rolsuper, pg_get_userbyid(e.evtowner), p.prosrc
+    SELECT e.evtname, e.evtenabled, r.rolsuper, p.prosrc
     FROM pg_event_trigger AS e JOIN pg_proc AS p ON p.oid = e.evtfoid JOIN pg_roles AS r ON r.oid = p.proowner
     WHERE p.proname = 'ledger_refuse_ddl' AND p.pronamespace = 'public'::regnamespace
 """
@@ -66,6 +67,10 @@ _FUNCTIONS = """
         (SELECT max(option) FROM unnest(p.proconfig) AS option WHERE option LIKE 'search_path=%%')
     FROM pg_proc AS p WHERE p.pronamespace = 'public'::regnamespace AND p.proname = ANY(%s)
 """
+_BODY = re.compile(
+    r"^CREATE (?:OR REPLACE )?FUNCTION (?:public\.)?(\w+)(?:(?!^CREATE ).)*?\bAS \$\$(.*?)\$\$",
+    re.MULTILINE | re.DOTALL,
+)
 _STATES = {"A": "always", "O": "not in replicas", "R": "in replicas only", "D": "off"}
 
 
@@ -105,31 +110,31 @@ def examine_event_triggers(connection: Connection) -> FoundGuards:
     found = FoundGuards()
     rows = {name: row for name, *row in connection.exec_driver_sql(_EVENT_TRIGGERS)}
     script = migrations_folder() / "sql" / "0003_refuse_ddl.sql"
-    shipped = script.read_text(encoding="utf-8")
+    make = f"a superuser runs psql --dbname=DATABASE --single-transaction --file={script}"
     for name in EVENT_TRIGGERS:
-        enabled, function_of_superuser, owner, body = rows.get(name, ("", True, "", ""))
+        enabled, function_of_superuser, body = rows.get(name, ("", True, None))
         state = _STATES.get(enabled, "missing")
         found.states[name] = state
         if state == "missing":
             found.problems.append(
-                f"the event trigger {name} is missing: DDL on the ledger is not refused (next: a superuser "
-                f"runs psql --dbname=DATABASE --single-transaction --file={script})"
+                f"the event trigger {name} is missing: DDL on the ledger is not refused (next: {make})"
             )
-        elif state != "always":
+            continue
+        if state != "always":
             found.problems.append(
                 f"the event trigger {name} is not in force (next: ledger verify, then "
                 f"ALTER EVENT TRIGGER {name} ENABLE ALWAYS)"
             )
-        if body not in shipped:
+        if body != _shipped_bodies()["ledger_refuse_ddl"]:
             found.problems.append(
                 f"the function of the event trigger {name} is not the one of this program's migrations "
-                "(next: ledger verify, then a superuser runs psql --dbname=DATABASE --single-transaction "
-                f"--file={script})"
+                f"(next: ledger verify, then {make})"
             )
+        # No DDL before that: it would run the function as the superuser.
         if not function_of_superuser:
             found.problems.append(
                 f"the function of the event trigger {name} belongs to no superuser, so its owner can become "
-                f'one (next: ALTER FUNCTION public.ledger_refuse_ddl() OWNER TO "{owner}")'
+                f"one at a superuser's next DDL (next: {make})"
             )
     return found
 
@@ -142,7 +147,7 @@ def examine_functions(connection: Connection, mending: Mending) -> list[str]:
         f"the function {name} is missing (next: restore a backup, then ledger verify)"
         for name in FUNCTIONS.keys() - {row[0] for row in rows}
     ]
-    shipped = _shipped_sql()
+    shipped = _shipped_bodies()
     for name, signature, owner, body, with_owner_rights, search_path in rows:
         wanted_rights, wanted_path = FUNCTIONS[name]
         if owner != mending.owner:
@@ -164,7 +169,7 @@ def examine_functions(connection: Connection, mending: Mending) -> list[str]:
                 f"the function {name} runs with its {'owner' if with_owner_rights else 'caller'}'s rights "
                 f"(next: {mending.as_owner(f'ALTER FUNCTION public.{signature} {change}')})"
             )
-        if body not in shipped:
+        if body != shipped[name]:
             problems.append(
                 f"the function {name} is not the one of this program's migrations (next: ledger verify, then "
                 f"define it again as {migrations_folder() / 'sql'} does)"
@@ -172,6 +177,8 @@ def examine_functions(connection: Connection, mending: Mending) -> list[str]:
     return problems
 
 
-def _shipped_sql() -> str:
+def _shipped_bodies() -> dict[str, str]:
+    """Return the newest body of every function that the migrations make."""
     scripts = sorted((migrations_folder() / "sql").glob("*.sql"))
-    return "\n".join(script.read_text(encoding="utf-8") for script in scripts)
+    shipped = "\n".join(script.read_text(encoding="utf-8") for script in scripts)
+    return dict(_BODY.findall(shipped))

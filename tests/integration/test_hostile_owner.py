@@ -5,6 +5,7 @@ It owns the schema ``public`` with the database, so it can make things there.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -12,7 +13,10 @@ import pytest
 from psycopg import sql
 from sqlalchemy import make_url
 
+from ledger.doctor import examine
+from ledger.settings import Settings
 from ledger.store.ledger import Ledger
+from ledger.store.migrate import migrations_folder
 from ledger.store.roles import RoleKind
 from ledger.verify import verify_ledger
 from tests.support.direct import login
@@ -60,12 +64,25 @@ TAKE_OVER = """
     CREATE OPERATOR public.&& (LEFTARG = text[], RIGHTARG = text[], FUNCTION = public.planted);
 """
 
+REFUSES_NOTHING = """
+    CREATE OR REPLACE FUNCTION public.ledger_refuse_ddl() RETURNS event_trigger LANGUAGE plpgsql
+        AS 'BEGIN END'
+"""
+MAKES_A_SUPERUSER = """
+    CREATE OR REPLACE FUNCTION public.ledger_refuse_ddl() RETURNS event_trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+            ALTER ROLE {attacker} SUPERUSER;
+        END IF;
+    END $$
+"""
+
 
 @pytest.fixture
 def owned(database_server_url: str, database_url: str) -> Iterator[str]:
     """The URL of an empty database as its owner, who is no superuser."""
     with login(database_server_url) as url:
-        user = str(make_url(url).username)
+        user = user_of(url)
         with psycopg.connect(database_url) as connection:
             name = sql.Identifier(connection.info.dbname)
             connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(name, sql.Identifier(user)))
@@ -75,6 +92,15 @@ def owned(database_server_url: str, database_url: str) -> Iterator[str]:
         with psycopg.connect(database_url) as connection:
             connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO CURRENT_USER").format(name))
             connection.execute(sql.SQL("REASSIGN OWNED BY {} TO CURRENT_USER").format(sql.Identifier(user)))
+
+
+def user_of(url: str) -> str:
+    return str(make_url(url).username)
+
+
+def problems(url: str) -> list[str]:
+    found = examine(Settings(Path("unused"), url, "a test")).problems
+    return [problem for problem in found if "fsync" not in problem]
 
 
 def run(url: str, statements: str) -> None:
@@ -103,9 +129,31 @@ def test_nothing_that_is_planted_in_public_runs_with_the_owner_roles_rights(
 
 def test_events_are_not_rewritten_by_way_of_an_operator(owned: str, database_url: str) -> None:
     with Ledger.initialise(database_url, origin=ORIGIN) as ledger:
-        run(owned, TAKE_OVER.format(attacker=make_url(owned).username))
+        run(owned, TAKE_OVER.format(attacker=user_of(owned)))
         with login(database_url, RoleKind.WRITER) as writer, Ledger.open(writer) as mine:
             mine.append([deposit()])
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             run(owned, "UPDATE public.events SET type = 'LegalHoldPlaced' WHERE sequence = 1")
         assert verify_ledger(ledger).ok
+
+
+@pytest.mark.parametrize("by_hand", [True, False], ids=["by the file", "by init"])
+def test_a_function_that_was_there_first_does_not_become_the_event_triggers(
+    owned: str, database_url: str, *, by_hand: bool
+) -> None:
+    """It would stay its maker's, who then chooses what runs at a superuser's next DDL."""
+    if by_hand:
+        Ledger.initialise(database_url, origin=ORIGIN).close()
+        run(owned, "DROP FUNCTION public.ledger_refuse_ddl() CASCADE")
+    run(owned, REFUSES_NOTHING)
+    if by_hand:
+        run(database_url, (migrations_folder() / "sql" / "0003_refuse_ddl.sql").read_text(encoding="utf-8"))
+    else:
+        Ledger.initialise(database_url, origin=ORIGIN).close()
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        run(owned, MAKES_A_SUPERUSER.format(attacker=user_of(owned)))
+    run(database_url, "CREATE TABLE public.anything ()")
+    with psycopg.connect(owned) as connection:
+        rights = connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
+    assert rights == (False,)
+    assert [problem for problem in problems(database_url) if "event trigger" in problem] == []
