@@ -23,6 +23,20 @@ LANGUAGE sql STABLE STRICT PARALLEL SAFE AS $$
     SELECT pg_catalog.to_char(pg_catalog.timezone('UTC', moment), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
 $$;
 
+-- How deep in triggers a change is, whoever may write every table of the server can choose, with a trigger on a
+-- table of its own; as whom it is made, only the guards can.
+CREATE OR REPLACE FUNCTION public.ledger_refuse_direct_change() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF pg_trigger_depth() < 2
+        OR current_user <> (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = TG_RELID) THEN
+        RAISE EXCEPTION '% of % is refused: it follows the events by itself', TG_OP, TG_TABLE_NAME
+            USING ERRCODE = 'LG004', HINT = 'append events instead';
+    END IF;
+    RETURN NULL;
+END
+$$;
+
 DO $$
 DECLARE
     kinds CONSTANT text[] := ARRAY['owner', 'writer', 'governance', 'reader', 'auditor'];

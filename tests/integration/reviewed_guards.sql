@@ -391,7 +391,8 @@ CREATE OR REPLACE FUNCTION public.ledger_refuse_direct_change()
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 BEGIN
-    IF pg_trigger_depth() < 2 THEN
+    IF pg_trigger_depth() < 2
+        OR current_user <> (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = TG_RELID) THEN
         RAISE EXCEPTION '% of % is refused: it follows the events by itself', TG_OP, TG_TABLE_NAME
             USING ERRCODE = 'LG004', HINT = 'append events instead';
     END IF;
