@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ledger.store.migrate import migrations_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -66,6 +66,42 @@ _FUNCTIONS = """
     SELECT p.proname, p.oid::regprocedure::text, pg_get_userbyid(p.proowner), p.prosrc, p.prosecdef,
         (SELECT max(option) FROM unnest(p.proconfig) AS option WHERE option LIKE 'search_path=%%')
     FROM pg_proc AS p WHERE p.pronamespace = 'public'::regnamespace AND p.proname = ANY(%s)
+"""
+# What can run at an append, or hide rows, and is none of the migrations'. The functions and operators of the
+# server itself are not in pg_depend, so what constraints, defaults and indexes of ours use is not found.
+_ADDITIONS = """
+    WITH tables AS (
+        SELECT oid, relname, relrowsecurity FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace AND relname = ANY(%s)
+    ), code AS (
+        SELECT classid, objid FROM pg_depend
+        WHERE refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass)
+    )
+    SELECT relname, format('trigger %%I', tgname), format('DROP TRIGGER %%I ON %%I', tgname, relname)
+    FROM tables JOIN pg_trigger ON tgrelid = tables.oid
+    WHERE NOT tgisinternal AND relname || '.' || tgname <> ALL (%s)
+    UNION ALL
+    SELECT relname, format('rule %%I', rulename), format('DROP RULE %%I ON %%I', rulename, relname)
+    FROM tables JOIN pg_rewrite ON ev_class = tables.oid
+    UNION ALL
+    SELECT relname, 'row level security', format('ALTER TABLE %%I DISABLE ROW LEVEL SECURITY', relname)
+    FROM tables WHERE relrowsecurity
+    UNION ALL
+    SELECT relname, format('constraint %%I', conname),
+        format('ALTER TABLE %%I DROP CONSTRAINT %%I', relname, conname)
+    FROM tables JOIN pg_constraint AS c ON conrelid = tables.oid
+    WHERE ('pg_constraint'::regclass, c.oid) IN (TABLE code)
+    UNION ALL
+    SELECT relname, format('default of %%I', attname),
+        format('ALTER TABLE %%I ALTER COLUMN %%I DROP DEFAULT', relname, attname)
+    FROM tables JOIN pg_attrdef AS d ON adrelid = tables.oid
+        JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum
+    WHERE ('pg_attrdef'::regclass, d.oid) IN (TABLE code)
+    UNION ALL
+    SELECT relname, format('index %%s', indexrelid::regclass), format('DROP INDEX %%s', indexrelid::regclass)
+    FROM tables JOIN pg_index ON indrelid = tables.oid
+    WHERE ('pg_class'::regclass, indexrelid) IN (TABLE code)
+    ORDER BY 1, 2
 """
 _BODY = re.compile(
     r"^CREATE (?:OR REPLACE )?FUNCTION (?:public\.)?(\w+)(?:(?!^CREATE ).)*?\bAS \$\$(.*?)\$\$",
@@ -175,6 +211,16 @@ def examine_functions(connection: Connection, mending: Mending) -> list[str]:
                 f"define it again as {migrations_folder() / 'sql'} does)"
             )
     return problems
+
+
+def examine_additions(connection: Connection, mending: Mending, tables: Sequence[str]) -> list[str]:
+    """Return what was put on the tables that the migrations do not make, and that runs as whoever appends."""
+    ours = [f"{table}.{name}" for table, name in GUARDS]
+    return [
+        f"the {addition} of {table} is none of this program's, and works in the sessions of others "
+        f"(next: ledger verify, then {mending.as_owner(removal)})"
+        for table, addition, removal in connection.exec_driver_sql(_ADDITIONS, (list(tables), ours))
+    ]
 
 
 def _shipped_bodies() -> dict[str, str]:

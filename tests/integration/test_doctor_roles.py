@@ -110,6 +110,38 @@ DEVIATIONS = [
     ),
     ("ALTER TABLE events DISABLE TRIGGER guard_roles", "the guard guard_roles of events is not in force"),
     ("ALTER TABLE events ENABLE TRIGGER guard_append", "the guard guard_append of events is not in force"),
+    (
+        "GRANT CREATE ON SCHEMA public TO {writer} WITH GRANT OPTION",
+        "{writer} may make things in the schema public",
+    ),
+    ("ALTER SCHEMA public OWNER TO {auditor}", "{auditor} owns the schema public"),
+    (
+        "CREATE FUNCTION mine() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+        "CREATE TRIGGER mine BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION mine()",
+        "the trigger mine of events is none of this program's",
+    ),
+    (
+        "CREATE TRIGGER guard_append BEFORE INSERT ON ledger_roles FOR EACH ROW"
+        " EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+        "the trigger guard_append of ledger_roles is none of this program's",
+    ),
+    ("CREATE RULE mine AS ON INSERT TO events DO ALSO SELECT 1", "the rule mine of events is none of this"),
+    ("ALTER TABLE events ENABLE ROW LEVEL SECURITY", "the row level security of events is none of this"),
+    (
+        "CREATE FUNCTION mine(text) RETURNS boolean LANGUAGE sql RETURN true;"
+        "ALTER TABLE events ADD CONSTRAINT mine CHECK (mine(type))",
+        "the constraint mine of events is none of this program's",
+    ),
+    (
+        "CREATE FUNCTION mine() RETURNS text LANGUAGE sql RETURN 'x';"
+        "ALTER TABLE events ALTER COLUMN writer SET DEFAULT mine()",
+        "the default of writer of events is none of this program's",
+    ),
+    (
+        "CREATE FUNCTION mine(text) RETURNS text LANGUAGE sql IMMUTABLE RETURN $1;"
+        "CREATE INDEX mine ON events (mine(type))",
+        "the index mine of events is none of this program's",
+    ),
     ("ALTER ROLE {writer} LOGIN", "the role {writer} has LOGIN"),
     ("ALTER ROLE {governance} SUPERUSER", "the role {governance} has SUPERUSER"),
     ("GRANT {governance} TO {writer}", "the role {writer} is in {governance}"),

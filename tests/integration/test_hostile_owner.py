@@ -157,3 +157,50 @@ def test_a_function_that_was_there_first_does_not_become_the_event_triggers(
         rights = connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
     assert rights == (False,)
     assert [problem for problem in problems(database_url) if "event trigger" in problem] == []
+
+
+def test_doctor_names_the_owner_and_what_it_says_ends_its_rights_over_the_guards(
+    owned: str, database_url: str
+) -> None:
+    Ledger.initialise(database_url, origin=ORIGIN).close()
+    (problem,) = problems(database_url)
+    assert problem.startswith(f"{user_of(owned)} owns the schema public")
+    run(owned, "CREATE FUNCTION public.planted() RETURNS int LANGUAGE sql RETURN 1")
+    run(database_url, problem.partition("(next: ")[2].removesuffix(")"))
+    assert problems(database_url) == []
+    for statement in (
+        "DROP FUNCTION public.ledger_refuse_ddl() CASCADE",
+        "DROP FUNCTION public.ledger_guard_append() CASCADE",
+        "CREATE FUNCTION public.another() RETURNS int LANGUAGE sql RETURN 1",
+        "ALTER SCHEMA public RENAME TO elsewhere",
+    ):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            run(owned, statement)
+    with Ledger.open(database_url) as ledger:
+        assert ledger.append([deposit()]).appended == 1
+
+
+def test_a_search_path_of_the_database_does_not_decide_what_the_library_runs(
+    owned: str, database_url: str
+) -> None:
+    """In front of the server's own, anything can be put; a superuser who looks would run it."""
+    Ledger.initialise(database_url, origin=ORIGIN).close()
+    name = make_url(owned).database
+    run(
+        owned,
+        f"""
+        CREATE SCHEMA mine;
+        GRANT USAGE ON SCHEMA mine TO PUBLIC;
+        CREATE FUNCTION mine.to_regclass(text) RETURNS regclass LANGUAGE plpgsql AS $$
+        BEGIN RAISE EXCEPTION 'ran as %', current_user; END $$;
+        CREATE VIEW mine.events AS SELECT 1 AS sequence;
+        ALTER DATABASE {name} SET search_path = mine, pg_catalog, public
+        """,
+    )
+    try:
+        (problem,) = problems(database_url)
+        assert "owns the schema public" in problem
+        with Ledger.open(database_url) as ledger:
+            assert verify_ledger(ledger).ok
+    finally:
+        run(owned, f"ALTER DATABASE {name} RESET search_path")
