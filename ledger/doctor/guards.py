@@ -67,6 +67,12 @@ _FUNCTIONS = """
         (SELECT max(option) FROM unnest(p.proconfig) AS option WHERE option LIKE 'search_path=%%')
     FROM pg_proc AS p WHERE p.pronamespace = 'public'::regnamespace AND p.proname = ANY(%s)
 """
+_OTHER_FUNCTIONS = """
+    SELECT format('%%I.%%I(%%s)', n.nspname, proname, pg_get_function_identity_arguments(p.oid))
+    FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = pronamespace
+    WHERE prosecdef AND NOT (nspname = 'public' AND proname = ANY(%s))
+        AND proowner = to_regrole(%s) ORDER BY 1
+"""
 # What can run at an append, or hide rows, and is none of the migrations'. The functions and operators of the
 # server itself are not in pg_depend, so what constraints, defaults and indexes of ours use is not found.
 _ADDITIONS = """
@@ -177,7 +183,12 @@ def examine_event_triggers(connection: Connection) -> FoundGuards:
 
 def examine_functions(connection: Connection, mending: Mending) -> list[str]:
     """Return what is amiss with the functions: owner, search_path, rights, body."""
-    problems: list[str] = []
+    others = connection.exec_driver_sql(_OTHER_FUNCTIONS, (list(FUNCTIONS), mending.owner)).scalars()
+    problems = [
+        f"the function {signature}, which is none of this program's, runs with the owner role's rights "
+        f"(next: ledger verify, then {mending.as_owner(f'ALTER FUNCTION {signature} SECURITY INVOKER')})"
+        for signature in others
+    ]
     rows = connection.exec_driver_sql(_FUNCTIONS, (list(FUNCTIONS),)).all()
     problems += [
         f"the function {name} is missing (next: restore a backup, then ledger verify)"
@@ -186,6 +197,13 @@ def examine_functions(connection: Connection, mending: Mending) -> list[str]:
     shipped = _shipped_bodies()
     for name, signature, owner, body, with_owner_rights, search_path in rows:
         wanted_rights, wanted_path = FUNCTIONS[name]
+        if owner != mending.owner and body != shipped[name]:
+            # Given to the owner role, it would run with its rights.
+            problems.append(
+                f"the function {signature} of {owner} is none of this program's "
+                f"(next: DROP FUNCTION public.{signature})"
+            )
+            continue
         if owner != mending.owner:
             problems.append(
                 f"the function {name} belongs to {owner} (next: "

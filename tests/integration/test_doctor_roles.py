@@ -142,6 +142,11 @@ DEVIATIONS = [
         "CREATE INDEX mine ON events (mine(type))",
         "the index mine of events is none of this program's",
     ),
+    (
+        "CREATE FUNCTION mine(text) RETURNS text LANGUAGE sql SECURITY DEFINER RETURN $1;"
+        "ALTER FUNCTION mine OWNER TO {owner}",
+        "the function public.mine(text), which is none of this program's, runs with the owner role's",
+    ),
     ("ALTER ROLE {writer} LOGIN", "the role {writer} has LOGIN"),
     ("ALTER ROLE {governance} SUPERUSER", "the role {governance} has SUPERUSER"),
     ("GRANT {governance} TO {writer}", "the role {writer} is in {governance}"),
@@ -209,6 +214,16 @@ def test_an_event_trigger_whose_function_others_can_replace_is_named(url: str) -
 def test_a_guard_with_another_body_is_named(url: str, statement: str) -> None:
     spoil(url, statement)
     assert any("is not the one of this program's migrations" in problem for problem in problems(url))
+
+
+def test_a_function_of_somebody_else_is_not_given_to_the_owner_role(url: str) -> None:
+    spoil(url, "CREATE FUNCTION ledger_lock_head(int) RETURNS int LANGUAGE sql SECURITY DEFINER RETURN 1")
+    found = problems(url)
+    assert not any("OWNER TO" in problem for problem in found)
+    (problem,) = (problem for problem in found if "DROP FUNCTION" in problem)
+    with psycopg.connect(url) as connection:
+        connection.execute(advice(problem).encode())
+    assert problems(url) == []
 
 
 def test_a_role_that_is_gone_is_named(url: str) -> None:
