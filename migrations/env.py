@@ -3,10 +3,10 @@
 from typing import Any
 
 from alembic import context
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection
 
 from ledger.settings import Settings
-from ledger.store.database import sqlalchemy_url
+from ledger.store.database import make_engine
 from ledger.store.schema import metadata as event_tables
 from replay.store.schema import SETS
 from replay.store.schema import metadata as read_models
@@ -44,7 +44,7 @@ elif given is not None:
     run(given)
 else:
     with Settings.load().database() as url:
-        engine = create_engine(sqlalchemy_url(url))
+        engine = make_engine(url)
         with engine.connect() as connection:
             run(connection)
         engine.dispose()

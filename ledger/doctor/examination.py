@@ -10,13 +10,14 @@ from ledger.doctor.guards import (
     FUNCTIONS,
     FoundGuards,
     event_triggers_exist,
+    examine_additions,
     examine_event_triggers,
     examine_functions,
     examine_triggers,
 )
 from ledger.doctor.mending import Mending
 from ledger.doctor.outside import examine_outside
-from ledger.doctor.roles import examine_roles
+from ledger.doctor.roles import LEDGER_TABLES, examine_roles
 from ledger.errors import LedgerError
 from ledger.store.database import displayed_url, make_engine, translated_errors
 from ledger.store.migrate import current_revision, newest_revision
@@ -155,6 +156,7 @@ def _tables(found: Examination, connection: Connection) -> None:
         return
     _take(found, examine_event_triggers(connection))
     found.problems += examine_functions(connection, mending)
+    found.problems += examine_additions(connection, mending, LEDGER_TABLES)
     who = examine_roles(connection, mending, tuple(FUNCTIONS))
     found.roles, found.superusers, found.attackers = who.roles, who.superusers, who.attackers
     found.problems += who.problems

@@ -85,14 +85,25 @@ _UNREADABLE_SCHEMAS = """
                 AND NOT has_table_privilege(role, c.oid, 'SELECT')))
     ORDER BY 1, 2
 """
-_OPEN_SCHEMA = """
-    SELECT EXISTS (SELECT FROM pg_namespace, aclexplode(nspacl)
-        WHERE nspname = 'public' AND grantee = 0 AND privilege_type = 'CREATE')
+# Left out is who could have the guards changed anyway: superusers, and whoever is in the owner role.
+_CREATORS = """
+    SELECT way, CASE who WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(who)) END
+    FROM (
+        SELECT 'owner' AS way,
+            CASE nspowner WHEN 'pg_database_owner'::regrole THEN datdba ELSE nspowner END AS who
+        FROM pg_namespace, pg_database WHERE nspname = 'public' AND datname = current_database()
+        UNION
+        SELECT 'grant', grantee FROM pg_namespace, aclexplode(nspacl)
+        WHERE nspname = 'public' AND privilege_type = 'CREATE' AND grantee <> nspowner
+    ) AS creators LEFT JOIN pg_roles AS r ON r.oid = who
+    WHERE who = 0 OR NOT rolsuper AND NOT pg_has_role(who, to_regrole(%s), 'MEMBER')
+    ORDER BY 1, 2
 """
 _SUPERUSERS = "SELECT rolname FROM pg_roles WHERE rolsuper AND rolcanlogin ORDER BY 1"
 _FORBIDDEN = ("LOGIN", "SUPERUSER", "CREATEROLE", "CREATEDB", "REPLICATION", "BYPASSRLS")
 _OWN_TABLE = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"})
 VERSION_TABLE = "alembic_version"
+LEDGER_TABLES = (*sorted(metadata.tables), VERSION_TABLE)
 
 
 @dataclass(slots=True)
@@ -121,12 +132,11 @@ def examine_roles(connection: Connection, mending: Mending, functions: tuple[str
     for kind, name in names.items():
         members = list(connection.exec_driver_sql(_MEMBERS, (name,)).scalars())
         found.roles[kind.value] = {"role": name, "duty": DUTIES[kind], "members": members}
-    tables = (*sorted(metadata.tables), VERSION_TABLE)
     found.problems += _role_problems(connection, names)
-    found.problems += _owner_problems(connection, mending, tables)
-    found.problems += _table_problems(connection, mending, names, tables)
+    found.problems += _owner_problems(connection, mending, LEDGER_TABLES)
+    found.problems += _table_problems(connection, mending, names, LEDGER_TABLES)
     found.problems += _function_problems(connection, mending, names, functions)
-    found.problems += _schema_problems(connection, names)
+    found.problems += _schema_problems(connection, mending, names)
     return found
 
 
@@ -211,12 +221,22 @@ def _grant_problems(
                 yield f"{grantee} has no {privilege} on {thing} (next: {change})"
 
 
-def _schema_problems(connection: Connection, names: Mapping[RoleKind, str]) -> Iterator[str]:
-    if connection.exec_driver_sql(_OPEN_SCHEMA).scalar_one():
-        yield (
-            "everyone may make things in the schema public, which the guards look into "
-            "(next: REVOKE CREATE ON SCHEMA public FROM PUBLIC)"
-        )
+def _schema_problems(
+    connection: Connection, mending: Mending, names: Mapping[RoleKind, str]
+) -> Iterator[str]:
+    for way, who in connection.exec_driver_sql(_CREATORS, (mending.owner,)):
+        if way == "owner":
+            yield (
+                f"{who} owns the schema public, by itself or with the database: it can drop guards, and make "
+                "things there that run in the sessions of others "
+                f"(next: ALTER SCHEMA public OWNER TO {mending.owner})"
+            )
+        else:
+            yield (
+                f"{'everyone' if who == 'PUBLIC' else who} may make things in the schema public, and they "
+                "can run in the sessions of others "
+                f"(next: REVOKE CREATE ON SCHEMA public FROM {who} CASCADE)"
+            )
     readers = [names[kind] for kind in READERS if kind in names]
     rows = connection.exec_driver_sql(_UNREADABLE_SCHEMAS, (readers, list(READ_MODEL_SCHEMAS)))
     for schema, role in rows:

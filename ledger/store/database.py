@@ -77,7 +77,8 @@ def make_engine(url: str) -> Engine:
         connect_args={
             "connect_timeout": _CONNECT_TIMEOUT_SECONDS,
             "application_name": "margin-ledger",
-            "options": "-c timezone=UTC -c client_encoding=UTF8",
+            # The owner of a database can give it a search_path with things in front of the server's own.
+            "options": "-c timezone=UTC -c client_encoding=UTF8 -c search_path=public,pg_temp",
         },
     )
 

@@ -2,14 +2,19 @@
 -- runs this file; it can be run again: psql --dbname=DATABASE --single-transaction --file=0003_refuse_ddl.sql
 --
 -- The function belongs to that superuser and not to the ledger's owner, for event triggers run with the
--- rights of whoever issues a command: who can replace the function could become that superuser.
+-- rights of whoever issues a command: who can replace the function could become that superuser. So one that is
+-- there already is dropped and not replaced, for it would stay its owner's; and the event triggers go first,
+-- for dropping them runs none.
+DROP EVENT TRIGGER IF EXISTS ledger_refuse_ddl;
+DROP EVENT TRIGGER IF EXISTS ledger_refuse_ddl_start;
+DROP FUNCTION IF EXISTS public.ledger_refuse_ddl();
 
 -- Compares what the owner role owns before and after each command, so it is no matter which command it is:
 -- ALTER, DROP and GRANT, renaming, DROP OWNED, or a trigger, rule, policy or index on a table. Left out is
 -- what changes without DDL (statistics of VACUUM), where a rewrite puts the file, and the triggers that a
 -- foreign key from another table brings. The settings make it plan once and look up few rows:
 -- 1 ms a look, two looks a command.
-CREATE OR REPLACE FUNCTION public.ledger_refuse_ddl() RETURNS event_trigger
+CREATE FUNCTION public.ledger_refuse_ddl() RETURNS event_trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET jit = off SET plan_cache_mode = force_generic_plan SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
@@ -64,8 +69,6 @@ $$;
 
 REVOKE ALL ON FUNCTION public.ledger_refuse_ddl() FROM PUBLIC;
 
-DROP EVENT TRIGGER IF EXISTS ledger_refuse_ddl;
-DROP EVENT TRIGGER IF EXISTS ledger_refuse_ddl_start;
 CREATE EVENT TRIGGER ledger_refuse_ddl_start ON ddl_command_start EXECUTE FUNCTION public.ledger_refuse_ddl();
 CREATE EVENT TRIGGER ledger_refuse_ddl ON ddl_command_end EXECUTE FUNCTION public.ledger_refuse_ddl();
 ALTER EVENT TRIGGER ledger_refuse_ddl_start ENABLE ALWAYS;

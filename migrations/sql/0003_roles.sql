@@ -2,6 +2,41 @@
 --   LG007 the session's role may not append an event of this type
 -- The table ledger_roles is there and empty. Names of roles are known here alone, hence format().
 
+-- What the guards of 0001 name is looked for in pg_catalog alone, and what is not there is written with its
+-- schema: an operator or function in public that matches more exactly would run with the owner role's rights,
+-- and the owner of the database can make one.
+ALTER FUNCTION public.ledger_lock_head() SET search_path = pg_catalog, pg_temp;
+ALTER FUNCTION public.ledger_guard_append() SET search_path = pg_catalog, pg_temp;
+
+-- These two were bound to functions and operators when they were made, with the search_path of whoever did so.
+CREATE OR REPLACE FUNCTION public.ledger_are_canonical_keys(keys text[]) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT NOT EXISTS (
+        SELECT FROM generate_subscripts(keys, 1) AS place
+        WHERE keys[place] >= keys[place + 1] COLLATE "C" OR octet_length(keys[place]) <> length(keys[place])
+    )
+$$;
+
+-- Without a search_path of its own, so that it costs no call.
+CREATE OR REPLACE FUNCTION public.ledger_time_text(moment timestamptz) RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE AS $$
+    SELECT pg_catalog.to_char(pg_catalog.timezone('UTC', moment), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+$$;
+
+-- How deep in triggers a change is, whoever may write every table of the server can choose, with a trigger on a
+-- table of its own; as whom it is made, only the guards can.
+CREATE OR REPLACE FUNCTION public.ledger_refuse_direct_change() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF pg_trigger_depth() < 2
+        OR current_user <> (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = TG_RELID) THEN
+        RAISE EXCEPTION '% of % is refused: it follows the events by itself', TG_OP, TG_TABLE_NAME
+            USING ERRCODE = 'LG004', HINT = 'append events instead';
+    END IF;
+    RETURN NULL;
+END
+$$;
+
 DO $$
 DECLARE
     kinds CONSTANT text[] := ARRAY['owner', 'writer', 'governance', 'reader', 'auditor'];
@@ -45,7 +80,7 @@ BEGIN
             EXECUTE format('GRANT %I TO %I', object, me.rolname) || in_full;
         END IF;
     END LOOP;
-    -- Who can make operators in public could have the guards use them (CVE-2018-1058).
+    -- Who can make things in public could have them used in the sessions of others (CVE-2018-1058).
     REVOKE CREATE ON SCHEMA public FROM PUBLIC;
     EXECUTE format('GRANT CREATE ON SCHEMA public TO %I', format('ledger_%s_owner', token));
 
@@ -90,7 +125,7 @@ $$;
 -- Which role an event takes is asked of the session's role, as guard_append does for the writer. The rows of
 -- a batch have few different types, so each type is looked at once.
 CREATE FUNCTION ledger_guard_roles() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     -- ledger.store.roles says the same; everything else takes the writer.
     governance_types CONSTANT text[] := '{CorrectionRecorded, LedgerOpened, LegalHoldPlaced, LegalHoldReleased,

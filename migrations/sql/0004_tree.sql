@@ -17,7 +17,7 @@ $$;
 
 -- Writes the nodes that events [first, size) complete; those before first have theirs.
 CREATE FUNCTION ledger_grow_tree(first bigint, size bigint) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     node_level smallint := 1;
 BEGIN
@@ -45,7 +45,7 @@ END
 $$;
 
 CREATE FUNCTION ledger_guard_tree() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     first bigint;
     last bigint;

@@ -4,12 +4,18 @@ CREATE OR REPLACE FUNCTION public.ledger_are_canonical_keys(keys text[])
  RETURNS boolean
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN (NOT (EXISTS (SELECT FROM generate_subscripts(ledger_are_canonical_keys.keys, 1) place(place) WHERE (((ledger_are_canonical_keys.keys)[place.place] >= ((ledger_are_canonical_keys.keys)[(place.place + 1)] COLLATE "C")) OR (octet_length((ledger_are_canonical_keys.keys)[place.place]) <> length((ledger_are_canonical_keys.keys)[place.place]))))))
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    SELECT NOT EXISTS (
+        SELECT FROM generate_subscripts(keys, 1) AS place
+        WHERE keys[place] >= keys[place + 1] COLLATE "C" OR octet_length(keys[place]) <> length(keys[place])
+    )
+$function$
 
 CREATE OR REPLACE FUNCTION public.ledger_grow_tree(first bigint, size bigint)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET jit TO 'off'
 AS $function$
 DECLARE
@@ -42,7 +48,7 @@ CREATE OR REPLACE FUNCTION public.ledger_guard_append()
  RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET jit TO 'off'
  SET work_mem TO '64MB'
 AS $function$
@@ -224,7 +230,7 @@ CREATE OR REPLACE FUNCTION public.ledger_guard_roles()
  RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 DECLARE
     -- ledger.store.roles says the same; everything else takes the writer.
@@ -264,7 +270,7 @@ CREATE OR REPLACE FUNCTION public.ledger_guard_tree()
  RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 DECLARE
     first bigint;
@@ -285,7 +291,7 @@ CREATE OR REPLACE FUNCTION public.ledger_lock_head(OUT origin text, OUT sequence
  RETURNS record
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET jit TO 'off'
 AS $function$
 DECLARE
@@ -385,7 +391,8 @@ CREATE OR REPLACE FUNCTION public.ledger_refuse_direct_change()
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 BEGIN
-    IF pg_trigger_depth() < 2 THEN
+    IF pg_trigger_depth() < 2
+        OR current_user <> (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = TG_RELID) THEN
         RAISE EXCEPTION '% of % is refused: it follows the events by itself', TG_OP, TG_TABLE_NAME
             USING ERRCODE = 'LG004', HINT = 'append events instead';
     END IF;
@@ -414,7 +421,9 @@ CREATE OR REPLACE FUNCTION public.ledger_time_text(moment timestamp with time zo
  RETURNS text
  LANGUAGE sql
  STABLE PARALLEL SAFE STRICT
-RETURN to_char((moment AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text)
+AS $function$
+    SELECT pg_catalog.to_char(pg_catalog.timezone('UTC', moment), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+$function$
 
 CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON public.event_subjects FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change(); -- enabled: always
 

@@ -91,6 +91,10 @@ DEVIATIONS = [
     ("ALTER TABLE events OWNER TO CURRENT_USER", "the table events belongs to "),
     ("ALTER TABLE ledger_roles OWNER TO CURRENT_USER", "the table ledger_roles belongs to "),
     ("ALTER FUNCTION ledger_lock_head OWNER TO CURRENT_USER", "the function ledger_lock_head belongs to "),
+    (
+        "ALTER FUNCTION ledger_guard_tree SET search_path = pg_catalog, public, pg_temp",
+        "ledger_guard_tree has search_path=pg_catalog, public, pg_temp",
+    ),
     ("ALTER FUNCTION ledger_guard_append RESET search_path", "ledger_guard_append has no fixed search_path"),
     (
         "ALTER FUNCTION ledger_guard_roles SET search_path = public",
@@ -106,6 +110,43 @@ DEVIATIONS = [
     ),
     ("ALTER TABLE events DISABLE TRIGGER guard_roles", "the guard guard_roles of events is not in force"),
     ("ALTER TABLE events ENABLE TRIGGER guard_append", "the guard guard_append of events is not in force"),
+    (
+        "GRANT CREATE ON SCHEMA public TO {writer} WITH GRANT OPTION",
+        "{writer} may make things in the schema public",
+    ),
+    ("ALTER SCHEMA public OWNER TO {auditor}", "{auditor} owns the schema public"),
+    (
+        "CREATE FUNCTION mine() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+        "CREATE TRIGGER mine BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION mine()",
+        "the trigger mine of events is none of this program's",
+    ),
+    (
+        "CREATE TRIGGER guard_append BEFORE INSERT ON ledger_roles FOR EACH ROW"
+        " EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+        "the trigger guard_append of ledger_roles is none of this program's",
+    ),
+    ("CREATE RULE mine AS ON INSERT TO events DO ALSO SELECT 1", "the rule mine of events is none of this"),
+    ("ALTER TABLE events ENABLE ROW LEVEL SECURITY", "the row level security of events is none of this"),
+    (
+        "CREATE FUNCTION mine(text) RETURNS boolean LANGUAGE sql RETURN true;"
+        "ALTER TABLE events ADD CONSTRAINT mine CHECK (mine(type))",
+        "the constraint mine of events is none of this program's",
+    ),
+    (
+        "CREATE FUNCTION mine() RETURNS text LANGUAGE sql RETURN 'x';"
+        "ALTER TABLE events ALTER COLUMN writer SET DEFAULT mine()",
+        "the default of writer of events is none of this program's",
+    ),
+    (
+        "CREATE FUNCTION mine(text) RETURNS text LANGUAGE sql IMMUTABLE RETURN $1;"
+        "CREATE INDEX mine ON events (mine(type))",
+        "the index mine of events is none of this program's",
+    ),
+    (
+        "CREATE FUNCTION mine(text) RETURNS text LANGUAGE sql SECURITY DEFINER RETURN $1;"
+        "ALTER FUNCTION mine OWNER TO {owner}",
+        "the function public.mine(text), which is none of this program's, runs with the owner role's",
+    ),
     ("ALTER ROLE {writer} LOGIN", "the role {writer} has LOGIN"),
     ("ALTER ROLE {governance} SUPERUSER", "the role {governance} has SUPERUSER"),
     ("GRANT {governance} TO {writer}", "the role {writer} is in {governance}"),
@@ -153,11 +194,9 @@ def test_an_event_trigger_whose_function_others_can_replace_is_named(url: str) -
     spoil(url, "ALTER FUNCTION ledger_refuse_ddl OWNER TO {owner}")
     found = problems(url)
     assert any("belongs to no superuser" in problem for problem in found)
+    (script,) = {problem.rpartition("--file=")[2].removesuffix(")") for problem in found}
     with psycopg.connect(url) as connection:
-        allow_ddl(connection)
-        for problem in found:
-            connection.execute(advice(problem).encode())
-        allow_ddl(connection, allowed=False)
+        connection.execute(Path(script).read_bytes())
     assert problems(url) == []
 
 
@@ -166,6 +205,8 @@ def test_an_event_trigger_whose_function_others_can_replace_is_named(url: str) -
     [
         "CREATE OR REPLACE FUNCTION ledger_refuse_change() RETURNS trigger LANGUAGE plpgsql"
         " SET search_path = pg_catalog, pg_temp AS 'BEGIN RETURN NULL; END'",
+        "CREATE OR REPLACE FUNCTION ledger_time_text(moment timestamptz) RETURNS text LANGUAGE sql"
+        " STABLE STRICT PARALLEL SAFE RETURN '2020-01-01T00:00:00.000000Z'",
         "CREATE OR REPLACE FUNCTION ledger_refuse_ddl() RETURNS event_trigger LANGUAGE plpgsql"
         " AS 'BEGIN END'",
     ],
@@ -173,6 +214,16 @@ def test_an_event_trigger_whose_function_others_can_replace_is_named(url: str) -
 def test_a_guard_with_another_body_is_named(url: str, statement: str) -> None:
     spoil(url, statement)
     assert any("is not the one of this program's migrations" in problem for problem in problems(url))
+
+
+def test_a_function_of_somebody_else_is_not_given_to_the_owner_role(url: str) -> None:
+    spoil(url, "CREATE FUNCTION ledger_lock_head(int) RETURNS int LANGUAGE sql SECURITY DEFINER RETURN 1")
+    found = problems(url)
+    assert not any("OWNER TO" in problem for problem in found)
+    (problem,) = (problem for problem in found if "DROP FUNCTION" in problem)
+    with psycopg.connect(url) as connection:
+        connection.execute(advice(problem).encode())
+    assert problems(url) == []
 
 
 def test_a_role_that_is_gone_is_named(url: str) -> None:

@@ -15,7 +15,6 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from psycopg import sql
 
 from ledger.doctor import examine
 from ledger.errors import EnvironmentFaultError, ExitCode
@@ -120,6 +119,10 @@ def test_two_ledgers_of_one_server_share_no_role(database_server_url: str) -> No
                 connection.execute("SELECT FROM events")
 
 
+def look_into_public_first(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("SET LOCAL search_path = public, pg_catalog")
+
+
 def test_a_token_that_is_taken_is_tried_again(database_server_url: str, database_url: str) -> None:
     """A function in front of the server's own first makes the token of another ledger."""
     with fresh_database(database_server_url) as other:
@@ -132,11 +135,9 @@ def test_a_token_that_is_taken_is_tried_again(database_server_url: str, database
                 "CREATE FUNCTION public.gen_random_uuid() RETURNS uuid LANGUAGE sql RETURN"
                 f" CASE nextval('tries') WHEN 1 THEN '{taken}'::uuid ELSE pg_catalog.gen_random_uuid() END"
             )
-            database = sql.Identifier(connection.info.dbname)
-            connection.execute(
-                sql.SQL("ALTER DATABASE {} SET search_path = public, pg_catalog").format(database)
-            )
-        upgrade(make_engine(database_url))
+        engine = make_engine(database_url)
+        sa.event.listen(engine, "begin", look_into_public_first)
+        upgrade(engine)
         with psycopg.connect(database_url) as connection:
             assert connection.execute("SELECT last_value FROM tries").fetchone() == (2,)
         assert len(ledger_roles(database_url)) == 5
@@ -319,7 +320,7 @@ def test_a_later_migration_makes_tables_and_triggers_as_the_owner(
                     operations.get_context(),
                     """
                     CREATE FUNCTION ledger_count_things() RETURNS trigger
-                    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+                    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
                     BEGIN INSERT INTO public.things SELECT sequence FROM new_events; RETURN NULL; END $$;
                     CREATE TRIGGER write_things AFTER INSERT ON events REFERENCING NEW TABLE AS new_events
                         FOR EACH STATEMENT EXECUTE FUNCTION ledger_count_things();

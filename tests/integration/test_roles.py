@@ -258,3 +258,37 @@ def test_a_new_type_about_the_ledger_itself_is_given_to_a_role_on_purpose() -> N
     about_the_ledger = {name for name, one in PAYLOADS.items() if one.__module__ == governance.__name__}
     writers = {"ClockSynchronised", "SourceDeclared", "SourceTotalsReported"}
     assert about_the_ledger - writers == GOVERNANCE_TYPES | AUDITOR_TYPES
+
+
+# Roles of the server
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE public.ledger_head SET sequence = sequence + 1",
+        "INSERT INTO public.event_subjects VALUES ('account/X', 1)",
+        "INSERT INTO public.tree_nodes VALUES (1, 0, '')",
+    ],
+)
+def test_head_and_index_are_not_written_from_a_trigger_of_ones_own(
+    url: str, ledger: Ledger, statement: str
+) -> None:
+    """Who may write every table of the server still has to be the guards."""
+    assert ledger.head().sequence > 0
+    with login(url) as mine, psycopg.connect(mine) as connection:
+        with psycopg.connect(url) as superuser:
+            user = sql.Identifier(connection.info.user)
+            superuser.execute(sql.SQL("GRANT pg_read_all_data, pg_write_all_data TO {}").format(user))
+        connection.execute("CREATE TEMP TABLE mine (number int)")
+        connection.execute(
+            "CREATE FUNCTION pg_temp.write() RETURNS trigger LANGUAGE plpgsql"
+            f" AS $$ BEGIN {statement}; RETURN NULL; END $$".encode()
+        )
+        connection.execute(
+            "CREATE TRIGGER write AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION pg_temp.write()"
+        )
+        connection.commit()
+        session = DirectWriter(connection)
+        assert session.refusal_of(statement) == UNCHANGEABLE
+        assert session.refusal_of("INSERT INTO mine VALUES (1)") == UNCHANGEABLE
