@@ -28,7 +28,8 @@ ATTACKERS: Mapping[str, str] = MappingProxyType(
     {
         RoleKind.OWNER: "can switch guards off and rewrite events, and put a trigger on them that runs as "
         "whoever appends, a superuser included; doctor shows guards that are off and triggers that were "
-        "added, verify an event that was changed, and only a checkpoint kept elsewhere a history rewritten as a whole",
+        "added, verify an event that was changed, and only a checkpoint kept elsewhere a history rewritten "
+        "as a whole",
         RoleKind.WRITER: "can record what never happened, under its own name, and hold appends up; it "
         "changes and removes nothing, and a comparison with what sources and accounts report finds it",
         RoleKind.GOVERNANCE: "can record false corrections, overrides, holds, keys and commitments, under "
