@@ -26,16 +26,18 @@ if TYPE_CHECKING:
 
 ATTACKERS: Mapping[str, str] = MappingProxyType(
     {
-        RoleKind.OWNER: "can switch guards off and rewrite events; doctor shows guards that are off, verify "
-        "an event that was changed, and only a checkpoint kept elsewhere a history rewritten as a whole",
+        RoleKind.OWNER: "can switch guards off and rewrite events, and put a trigger on them that runs as "
+        "whoever appends, a superuser included; doctor shows guards that are off and triggers that were "
+        "added, verify an event that was changed, and only a checkpoint kept elsewhere a history rewritten "
+        "as a whole",
         RoleKind.WRITER: "can record what never happened, under its own name, and hold appends up; it "
         "changes and removes nothing, and a comparison with what sources and accounts report finds it",
         RoleKind.GOVERNANCE: "can record false corrections, overrides, holds, keys and commitments, under "
-        "its own name; what they correct or override stays in the log beside them",
+        "its own name, and hold appends up; what they correct or override stays in the log beside them",
         RoleKind.READER: "can read and copy everything, and hold locks that a migration waits for; nothing "
         "in the ledger shows what was read",
-        RoleKind.AUDITOR: "can read everything and record an export that was never issued, under its own "
-        "name; no manifest has the hash that it names",
+        RoleKind.AUDITOR: "can read everything, record an export that was never issued, under its own "
+        "name, and hold appends up; no manifest has the hash that it names",
         "signing key": "can sign another history, and date it back; a witness refuses to cosign it, and "
         "verify --compromised-at counts only what was witnessed or timestamped before",
         "superuser": "can do all of this, switch event triggers off and take any role; only checkpoints kept "

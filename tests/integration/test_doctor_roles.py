@@ -14,7 +14,7 @@ from ledger.doctor import Examination, examine
 from ledger.doctor.guards import EVENT_TRIGGERS, GUARDS
 from ledger.settings import Settings
 from ledger.store.ledger import Ledger
-from ledger.store.roles import RoleKind
+from ledger.store.roles import RoleKind, may_execute
 from ledger.store.schema import metadata
 from tests.support.direct import allow_ddl, login, role_name
 from tests.support.postgres import fresh_database
@@ -264,6 +264,10 @@ def test_doctor_says_for_each_role_what_an_attacker_could_do_and_what_finds_it(u
     for kind, said in document["attackers"].items():
         assert said in text
         assert document["roles"].get(kind, {"role": kind})["role"] in text
+    can_lock = {kind.value for kind in RoleKind if may_execute(kind, "ledger_lock_head")}
+    told = {kind for kind, said in document["attackers"].items() if "hold appends up" in said}
+    assert told == can_lock
+    assert "a trigger on them that runs as whoever appends" in document["attackers"]["owner"]
 
 
 def test_doctor_looks_at_every_guard_there_is(untouched: str) -> None:
