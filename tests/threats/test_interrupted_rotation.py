@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,3 +148,77 @@ def test_an_interrupted_rotation_goes_on_where_it_stopped(
                 assert found.checkpoint.size > before.checkpoint.size, fatal
             assert verify_ledger(ledger).ok
     assert fatal > 15  # four files made, two recordings, the checkpoint, the journal, eight moves
+
+
+@pytest.mark.parametrize("interrupted", ["after the retirement was recorded", "while files were moved"])
+def test_a_theft_does_not_vanish_in_a_rotation_that_was_begun_for_another_reason(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interrupted: str
+) -> None:
+    keyring, checkpoints = Keyring(tmp_path / "keys"), CheckpointFolder(tmp_path / "checkpoints")
+    with Ledger.initialise(database_url, origin=ORIGIN) as ledger:
+        generate_keys(ledger, keyring, CHECKPOINT, WORDS)
+
+        def rotate(**more: Any) -> None:
+            rotate_keys(
+                ledger,
+                keyring,
+                checkpoints,
+                CHECKPOINT,
+                passphrase=lambda: WORDS,
+                new_passphrase=lambda: WORDS,
+                **more,
+            )
+
+        def die(*_: object) -> None:
+            raise Died
+
+        place = "promote" if interrupted.startswith("after") else "finish_promotion"
+        with monkeypatch.context() as patched:
+            if place == "promote":
+                patched.setattr(Keyring, "promote", die)
+            else:  # dies in the middle of it: what is to be moved is written down
+                patched.setattr(Path, "replace", _dying_on_the_second_key(Path.replace))
+            with pytest.raises(Died):
+                rotate(reason="every year")
+        with pytest.raises(InvalidInputError, match="the time of the compromise was not recorded"):
+            rotate(reason="stolen", compromised_at=datetime(2026, 3, 1, tzinfo=UTC))
+        retired = [event for event in ledger.events() if event.type == "SigningKeyRetired"]
+        assert all("compromised_at" not in event.data.json_value() for event in retired)
+        if place == "promote":
+            rotate(reason="every year")  # done now
+        rotate(reason="stolen", compromised_at=datetime(2026, 3, 1, tzinfo=UTC))
+        retired = [event for event in ledger.events() if event.type == "SigningKeyRetired"]
+        assert [("compromised_at" in event.data.json_value()) for event in retired] == [False] * 2 + [
+            True
+        ] * 2
+
+
+def _dying_on_the_second_key(replace: Callable[..., Any]) -> Callable[..., Any]:
+    moved = 0
+
+    def counted(self: Path, target: Path) -> Any:
+        nonlocal moved
+        moved += self.suffix in {".pem", ".vkey"}
+        if moved > 2:
+            raise Died
+        return replace(self, target)
+
+    return counted
+
+
+def test_a_theft_in_the_future_is_refused(database_url: str, tmp_path: Path) -> None:
+    keyring = Keyring(tmp_path / "keys")
+    with Ledger.initialise(database_url, origin=ORIGIN) as ledger:
+        generate_keys(ledger, keyring, CHECKPOINT, WORDS)
+        with pytest.raises(InvalidInputError, match="has not come yet"):
+            rotate_keys(
+                ledger,
+                keyring,
+                CheckpointFolder(tmp_path / "checkpoints"),
+                CHECKPOINT,
+                passphrase=lambda: WORDS,
+                new_passphrase=lambda: WORDS,
+                reason="stolen",
+                compromised_at=datetime(2999, 1, 1, tzinfo=UTC),
+            )
+        assert texts(keyring, "next") == []

@@ -17,7 +17,7 @@ from ledger.errors import (
     TimestampInvalidError,
     TimestampNotGrantedError,
 )
-from ledger.timestamp import der, make_request, parse_token, request_over_http, verify_token
+from ledger.timestamp import Timestamp, der, make_request, parse_token, request_over_http, verify_token
 from tests.support.timestamp_authority import Authority, make_pair, make_root
 
 if TYPE_CHECKING:
@@ -298,3 +298,18 @@ def test_an_authority_that_says_nothing_is_not_waited_for() -> None:
 def test_only_http_and_https_are_asked(url: str) -> None:
     with pytest.raises(InvalidInputError, match="the authority's address"):
         request_over_http(url, MESSAGE)
+
+
+@pytest.mark.parametrize(
+    ("time", "accuracy_microseconds", "latest"),
+    [
+        (datetime(2026, 3, 1, tzinfo=UTC), None, datetime(2026, 3, 1, tzinfo=UTC)),
+        (datetime(2026, 3, 1, tzinfo=UTC), 60_000_000, datetime(2026, 3, 1, 0, 1, tzinfo=UTC)),
+        (datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC), 60_000_000, datetime.max.replace(tzinfo=UTC)),
+    ],
+)
+def test_its_latest_time_is_its_time_and_the_accuracy_that_it_states(
+    time: datetime, accuracy_microseconds: int | None, latest: datetime
+) -> None:
+    timestamp = Timestamp(b"", time, accuracy_microseconds, "1.2", 1, "sha256", bytes(32), None, None)
+    assert timestamp.latest == latest

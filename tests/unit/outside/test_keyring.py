@@ -143,6 +143,18 @@ def test_files_that_are_no_keys_are_named(keyring: Keyring) -> None:
         keyring.find()
 
 
+def test_half_a_pair_is_completed_only_with_its_own_passphrase(keyring: Keyring) -> None:
+    """Otherwise no passphrase would open both."""
+    half = keyring.find(Purpose.CHECKPOINT, ORIGIN)[1]
+    for path in (half.file, half.file.with_suffix(".vkey")):
+        path.unlink()
+    with pytest.raises(KeyUnusableError, match="wrong passphrase"):
+        keyring.generate(Purpose.CHECKPOINT, ORIGIN, b"another passphrase")
+    assert len(keyring.find(Purpose.CHECKPOINT, ORIGIN)) == 1
+    keyring.generate(Purpose.CHECKPOINT, ORIGIN, PASSPHRASE)
+    assert len(keyring.load(Purpose.CHECKPOINT, ORIGIN, given)) == 2
+
+
 def test_keys_are_never_printed(keyring: Keyring) -> None:
     (key, _) = keyring.load(Purpose.CHECKPOINT, ORIGIN, given)
     assert repr(key) == f"SigningKey({ORIGIN}+{key.verifier.id.hex()})"
