@@ -132,14 +132,15 @@ class VerifierKey:
         if len(data) - 1 != _PUBLIC_KEY_BYTES[data[0]]:
             raise NoteFormError(f"the key {name} has {len(data) - 1} bytes, not {_PUBLIC_KEY_BYTES[data[0]]}")
         key = cls(name, SignatureType(data[0]), data[1:])
-        if key.type is not SignatureType.ML_DSA_44 and _is_of_small_order(key.public_key):
+        if key.type is not SignatureType.ML_DSA_44 and is_of_small_order(key.public_key):
             raise NoteFormError(f"the key {name} is a point of small order: anyone can sign with it")
         if key.id.hex() != key_id:
             raise NoteFormError(f"the key {name} has the id {key.id.hex()}, its text says {key_id[:20]!r}")
         return key
 
 
-def _is_of_small_order(public_key: bytes) -> bool:
+def is_of_small_order(public_key: bytes) -> bool:
+    """Tell whether an Ed25519 key is one under which anyone can sign anything."""
     return public_key[:-1] + bytes([public_key[-1] & ~_SIGN_BIT]) in _SMALL_ORDER
 
 
