@@ -17,7 +17,7 @@ from ledger.report import printable
 
 if TYPE_CHECKING:
     from ledger.checkpoint import Checkpoint
-    from ledger.cli.prove.trees import Origin
+    from ledger.cli.prove.trees import Log
     from ledger.note import Note
 
 
@@ -78,7 +78,7 @@ def consistency(
     session.emit({**document, "dry_run": dry_run, "file": out and str(out)}, _words(document, out))
 
 
-def _newest(log: Origin) -> tuple[int, tuple[Note, Checkpoint]]:
+def _newest(log: Log) -> tuple[int, tuple[Note, Checkpoint]]:
     newest = log.newest()
     return newest[1].size, newest
 

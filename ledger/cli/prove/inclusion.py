@@ -10,13 +10,11 @@ import click
 
 from ledger.canonical import leaf_hash
 from ledger.cli.common import Session, ledger_command, whole_number
-from ledger.cli.prove.trees import Origin, opened, tiles_option
+from ledger.cli.prove.trees import Log, opened, tiles_option
 from ledger.errors import EvidenceRefusedError, InvalidInputError, NotFoundError
-from ledger.outside.tiles import TileFolder
 from ledger.outside.writing import read_small_file, write_file
 from ledger.prove import prove_inclusion
 from ledger.report import printable
-from ledger.tiles import TILE_WIDTH
 from ledger.trust import read_checkpoint
 
 if TYPE_CHECKING:
@@ -76,7 +74,7 @@ def inclusion(
                 next_step="ledger checkpoint",
             )
         proof = prove_inclusion(log.tree, index, note, checkpoint)
-        entry = _entry(log, tiles, index) if event_out is not None else None
+        entry = log.entry(index) if event_out is not None else None
         if entry is not None and leaf_hash(entry) != log.tree.leaf(index):
             raise EvidenceRefusedError("entries", log.tree.leaf(index).hex(), leaf_hash(entry).hex())
     target = out or Path(f"{index}.tlog-proof")
@@ -102,7 +100,7 @@ def inclusion(
     )
 
 
-def _index(log: Origin, event: str) -> int:
+def _index(log: Log, event: str) -> int:
     index = whole_number(event)
     if index is not None:
         return index
@@ -112,19 +110,7 @@ def _index(log: Origin, event: str) -> int:
         raise InvalidInputError(
             f"{event[:40]!r} is neither a sequence nor an event's id", next_step="ledger log"
         ) from None
-    if log.ledger is None:
-        raise InvalidInputError("from tiles an event is named by its sequence", next_step="give a number")
-    return log.ledger.event_by_id(event_id).sequence
-
-
-def _entry(log: Origin, tiles: Path | None, index: int) -> bytes:
-    if log.ledger is not None:
-        return log.ledger.event(index).canonical
-    assert tiles is not None  # noqa: S101 (without a ledger there are tiles)
-    entries = TileFolder(tiles).entries(log.tree.tile(0, index // TILE_WIDTH))
-    if entries is None:
-        raise NotFoundError(f"the tiles in {tiles} hold hashes, not the bytes of event {index}")
-    return entries[index % TILE_WIDTH]
+    return log.place_of(event_id)
 
 
 def _document(
