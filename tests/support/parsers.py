@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ledger.canonical import decode_canonical, encode, leaf_hash
 from ledger.chain import parse_entry
 from ledger.checkpoint import Checkpoint
-from ledger.errors import EvidenceRefusedError, InvalidInputError
+from ledger.errors import EvidenceRefusedError, InvalidInputError, TimestampNotGrantedError
 from ledger.export.signature import BundleStatement, read_bundle_signature
 from ledger.merkle import EMPTY_ROOT, root_hash
 from ledger.note import Note, Signature, SignatureType, VerifierKey
 from ledger.proof import ConsistencyProof, InclusionProof, check_inclusion
 from ledger.tiles import Tile, decode_entries, encode_entries
+from ledger.timestamp import der, parse_token
 from ledger.trust import TrustPolicy, read_checkpoint
 from tests.support.chains import chain_of
+from tests.support.example_token import REPLY
 from tests.support.keys import ORIGIN, log_key, signed, witness_key
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ def holds(parser: Parser, data: bytes) -> bool:
     """Tell whether a parser accepts bytes; other errors than ours, and values that change, are raised."""
     try:
         value = parser.read(data)
-    except (InvalidInputError, EvidenceRefusedError) as error:
+    except (InvalidInputError, EvidenceRefusedError, TimestampNotGrantedError) as error:
         # The message has to be printable too.
         str(error).encode("utf-8", "surrogateescape")
         return False
@@ -125,6 +127,9 @@ PARSERS: dict[str, Parser] = {
             tile.path().encode()
             for tile in (Tile(0, 0), Tile(63, 1_234_067, 5), Tile(0, 99_999, 255, entries=True))
         ),
+    ),
+    "timestamp reply": Parser(
+        lambda data: (parse_token(data), der.decode(data))[1], lambda element: element.encoded(), (REPLY,)
     ),
     "entry bundle": Parser(decode_entries, encode_entries, (b"", encode_entries(_ENTRIES), bytes(8))),
     "canonical JSON": Parser(decode_canonical, encode, (*_ENTRIES, b'[{"a":[true,false,null]},-1,"\\n"]')),
