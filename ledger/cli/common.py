@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 import os
 import signal
 import sys
@@ -298,6 +299,9 @@ def run(group: click.Group) -> NoReturn:
     """Run a command line and end the process with the documented exit code."""
     # Asked to end, leave in order: the embedded server is stopped by its last user.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    interrupted = _remember_interrupts()
+    for library in ("sqlalchemy", "psycopg"):  # what they log of a connection that breaks off is said by us
+        logging.getLogger(library).addHandler(logging.NullHandler())
     try:
         result = group.main(standalone_mode=False)
         if sys.stdout is not None:  # it is None where the caller closed it
@@ -308,32 +312,55 @@ def run(group: click.Group) -> NoReturn:
         _show_usage(error)
         sys.exit(ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
-        sys.exit(ExitCode.INTERRUPTED)
+        _end_interrupted()
     except BrokenPipeError:
         _stop_writing()
         sys.exit(ExitCode.OK)
-    except LedgerError as error:
-        _show(error)
-        sys.exit(error.exit_code)
-    except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
-        _show(
-            EnvironmentFaultError(
-                f"the system refused to read or write{where}: {error.strerror or error}",
-                next_step="check the free space and the permissions of what is read and written",
-            )
-        )
-        sys.exit(ExitCode.ENVIRONMENT)
     except Exception as error:  # noqa: BLE001 (the last resort: no traceback unless it is asked for)
-        _show(
-            EnvironmentFaultError(
-                f"unexpected {type(error).__name__}: {error}",
-                next_step="run it again with --debug and report what it shows",
-            )
-        )
-        sys.exit(ExitCode.ENVIRONMENT)
+        if interrupted:
+            _end_interrupted()
+        told = _told(error)
+        _show(told)
+        sys.exit(told.exit_code)
     sys.exit(result if isinstance(result, int) else ExitCode.OK)
+
+
+def _told(error: Exception) -> LedgerError:
+    """Return an error as one of ours."""
+    if isinstance(error, LedgerError):
+        return error
+    if isinstance(error, OSError):
+        where = f" {error.filename}" if error.filename else ""
+        return EnvironmentFaultError(
+            f"the system refused to read or write{where}: {error.strerror or error}",
+            next_step="check the free space and the permissions of what is read and written",
+        )
+    return EnvironmentFaultError(
+        f"unexpected {type(error).__name__}: {error}",
+        next_step="run it again with --debug and report what it shows",
+    )
+
+
+def _remember_interrupts() -> list[int]:
+    """Return a list that is no longer empty once Ctrl-C was pressed.
+
+    A library that is interrupted while it tidies up may raise an error of its own in the place of
+    KeyboardInterrupt; what the person meant is an interruption all the same.
+    """
+    interrupts: list[int] = []
+
+    def interrupt(number: int, _frame: object) -> NoReturn:
+        interrupts.append(number)
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where it is ignored
+        signal.signal(signal.SIGINT, interrupt)
+    return interrupts
+
+
+def _end_interrupted() -> NoReturn:
+    click.echo("interrupted", err=True)
+    sys.exit(ExitCode.INTERRUPTED)
 
 
 def _show_usage(error: click.ClickException) -> None:
