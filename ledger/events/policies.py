@@ -31,7 +31,7 @@ class MarginScheduleSet(Payload):
 
     instrument: Identifier
     effective_at: Time
-    model: Literal["tiered", "open_interest_scaled"] | None = None
+    model: Literal["tiered", "open_interest_scaled", "portfolio"] | None = None
     notional_asset: Identifier | None = None
     tiers: list[MarginTier]
     parameters: dict[FieldName, Amount] | None = None
@@ -67,6 +67,8 @@ class RiskPolicySet(Payload):
     adl_rank: Identifier | None = None
     bankruptcy_allocation: Identifier | None = None
     maintenance_basis: Literal["mark", "entry"] | None = None
+    engine_max_latency_seconds: NonNegativeAmount | None = None
+    loss_allocation: Identifier | None = None
 
 
 class FeeScheduleSet(Payload):

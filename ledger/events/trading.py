@@ -15,6 +15,8 @@ class _Order(Payload):
     side: Literal["buy", "sell"]
     quantity: PositiveAmount
     price: Amount | None = None
+    position_side: PositionSide | None = None
+    reduce_only: bool | None = None
     reason: Text | None = None
 
 
