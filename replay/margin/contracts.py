@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
 Contract = Literal["linear", "inverse"]
+"""How a position's value hangs on its price."""
 
 # Cash and cost basis have this scale, so that balances never need more digits than an event can hold.
 VALUE_SCALE = MAXIMUM_SCALE

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ledger.amounts import exact
-from replay.projection import assertions, cash, corrections, parameters, trading
+from replay.projection import assertions, cash, corrections, orders, parameters, trading
 from replay.projection.trading import external_account
 from replay.state.snapshot import PROJECTION, PROJECTION_VERSION
 from replay.state.venue_state import VenueState
@@ -87,8 +87,8 @@ _HANDLERS: Mapping[str, Handler] = {
     "AccountStateReported": assertions.account_named,
     "MarginCallIssued": assertions.account_named,
     "MarginCallCured": assertions.account_named,
-    "OrderAccepted": assertions.account_named,
-    "OrderCancelled": assertions.account_named,
+    "OrderAccepted": orders.order_accepted,
+    "OrderCancelled": orders.order_cancelled,
     "OrderRejected": assertions.account_named,
     "LiquidationStarted": assertions.liquidation_started,
     "LiquidationExecuted": assertions.liquidation_executed,

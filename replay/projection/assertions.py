@@ -16,19 +16,14 @@ if TYPE_CHECKING:
         MarginCallIssued,
         PositionAutoDeleveraged,
     )
-    from ledger.events.trading import OrderAccepted, OrderCancelled, OrderRejected
+    from ledger.events.trading import OrderRejected
     from replay.state.venue_state import VenueState
 
 
 def account_named(
     state: VenueState,
     event: Event,
-    data: AccountStateReported
-    | MarginCallIssued
-    | MarginCallCured
-    | OrderAccepted
-    | OrderCancelled
-    | OrderRejected,
+    data: AccountStateReported | MarginCallIssued | MarginCallCured | OrderRejected,
 ) -> None:
     """Touch the one account that the event names."""
     Booking(state, data.account).commit(event.sequence)

@@ -13,7 +13,7 @@ from replay.state.venue_state import ANOMALIES_KEPT
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from replay.state.records import Flow, Instrument, PositionKey, PositionSide
+    from replay.state.records import Flow, Instrument, OpenOrderKey, PositionKey, PositionSide
     from replay.state.venue_state import VenueState
 
 MARGIN_SCALE = MAXIMUM_SCALE
@@ -32,6 +32,7 @@ class Booking:
         "anomaly_count",
         "balances",
         "flows",
+        "open_orders",
         "positions",
         "profile",
     )
@@ -48,6 +49,7 @@ class Booking:
         self.flows = dict(found.flows)
         self.anomaly = found.anomaly
         self.anomaly_count = found.anomaly_count
+        self.open_orders = found.open_orders
 
     @property
     def name(self) -> str:
@@ -67,6 +69,7 @@ class Booking:
             sequence,
             self.anomaly,
             self.anomaly_count,
+            self.open_orders,
         )
 
     def doubt(self, sequence: int, code: str, message: str) -> None:
@@ -172,6 +175,7 @@ class Booking:
         value = signed_cost(contract, quantity, size, price)
         key = (instrument.instrument, position_side)
         position = self.positions.get(key)
+        self._count_open_interest(instrument.instrument, position, quantity)
         if position is None:
             self.positions[key] = Position(instrument.instrument, position_side, quantity, value, asset)
         else:
@@ -190,6 +194,13 @@ class Booking:
                 )
         self._flow(flow, asset, -value)
 
+    def _count_open_interest(self, instrument: str, position: Position | None, quantity: Decimal) -> None:
+        held = ZERO if position is None else position.quantity
+        change = max(held + quantity, ZERO) - max(held, ZERO)
+        if change:
+            interest = self._state.open_interest
+            interest[instrument] = interest.get(instrument, ZERO) + change
+
     def _reduce(self, position: Position, closed: Decimal, value: Decimal) -> None:
         """Take ``closed`` (same sign as the position) out of it against a traded ``value``."""
         held = position.quantity
@@ -207,6 +218,13 @@ class Booking:
         self._put(
             position, held - closed, position.cost - cost, isolated_margin=None if closed == held else margin
         )
+
+    def order(self, key: OpenOrderKey, quantity: Decimal) -> None:
+        """Add ``quantity`` contracts (negative takes) to what stands in open orders."""
+        left = self.open_orders.get(key, ZERO) + quantity
+        self.open_orders = {each: held for each, held in self.open_orders.items() if each != key}
+        if left:
+            self.open_orders[key] = left
 
     def _flow(self, flow: Flow, asset: str, amount: Decimal) -> None:
         key = (flow, asset)

@@ -38,8 +38,17 @@ def _negative(data: Any) -> Payload:
     return reversed_data
 
 
+def _same(data: Any) -> Payload:
+    unchanged: Payload = data
+    return unchanged
+
+
 def _opposite_fill(data: Any) -> Payload:
-    update = {"side": "sell" if data.side == "buy" else "buy", "fee": None if data.fee is None else -data.fee}
+    update = {
+        "side": "sell" if data.side == "buy" else "buy",
+        "fee": None if data.fee is None else -data.fee,
+        "order_id": None,  # the order that it filled stays filled
+    }
     reversed_data: Payload = data.model_copy(update=update)
     return reversed_data
 
@@ -67,7 +76,12 @@ _REVERSALS: Mapping[str, Callable[[Any], Payload]] = {
     "InsuranceFundDrawn": _negative,
     "FillRecorded": _opposite_fill,
     "TradeExecuted": _opposite_trade,
+    "OrderAccepted": _same,
+    "OrderCancelled": _same,
 }
+
+_REVERSED_BY: Mapping[str, str] = {"OrderAccepted": "OrderCancelled", "OrderCancelled": "OrderAccepted"}
+"""What is reversed by an event of another type rather than by the opposite of its own."""
 
 
 def _drop_price(prices: dict[Any, Price], key: Any, sequence: int) -> bool:
@@ -136,8 +150,6 @@ WITHOUT_EFFECT = frozenset(
         "LiquidationStarted",
         "MarginCallCured",
         "MarginCallIssued",
-        "OrderAccepted",
-        "OrderCancelled",
         "OrderRejected",
         "PositionAutoDeleveraged",
         "RestoreAccepted",
@@ -213,7 +225,7 @@ def _apply(
     if reverse is not None:
         if standing is not None:
             reversal = reverse(standing)
-            handlers[root.type](state, as_booked, reversal)
+            handlers[_REVERSED_BY.get(root.type, root.type)](state, as_booked, reversal)
     elif take_back is not None:
         if not take_back(state, standing or root.data, (latest or root).sequence):
             return True  # a later event of its kind stands

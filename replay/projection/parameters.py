@@ -147,7 +147,13 @@ def margin_schedule_set(state: VenueState, event: Event, data: MarginScheduleSet
         for tier in sorted(data.tiers, key=lambda tier: tier.notional_floor)
     )
     schedule = MarginSchedule(
-        event.sequence, event.id, data.effective_at, data.model or "tiered", data.notional_asset, tiers
+        event.sequence,
+        event.id,
+        data.effective_at,
+        data.model or "tiered",
+        data.notional_asset,
+        tiers,
+        dict(data.parameters or {}),
     )
     state.margin_schedules[data.instrument] = with_version(
         state.margin_schedules.get(data.instrument, ()), schedule
@@ -177,6 +183,12 @@ def risk_policy_set(state: VenueState, event: Event, data: RiskPolicySet) -> Non
         data.mark_max_age_seconds,
         data.maintenance_basis or "mark",
         data.bankruptcy_allocation,
+        data.partial_fraction,
+        data.cooldown_seconds,
+        None if data.waterfall is None else tuple(data.waterfall),
+        data.adl_rank,
+        data.engine_max_latency_seconds,
+        data.loss_allocation,
     )
     state.risk_policies = with_version(state.risk_policies, policy)
 

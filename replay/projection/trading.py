@@ -7,6 +7,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from replay.projection.booking import Booking, record_anomaly
+from replay.projection.orders import fill_order
 from replay.state.records import AccountProfile, Anomaly, Instrument
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ def fill_recorded(state: VenueState, event: Event, data: FillRecorded) -> None:
     if not _trade(booking, instrument, data.position_side, quantity, data.price, sequence):
         booking.commit(sequence)
         return
+    if data.order_id is not None:
+        fill_order(state, booking, data.order_id, data.quantity)
     fee = data.fee
     fee_asset = data.fee_asset or instrument.settlement_asset
     if fee:

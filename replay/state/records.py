@@ -19,6 +19,11 @@ MarginMode = Literal["cross", "isolated", "portfolio"]
 PositionMode = Literal["one_way", "hedge"]
 AccountKind = Literal["customer", "insurance_fund", "market_maker", "house", "external"]
 
+OrderSide = Literal["buy", "sell"]
+
+OpenOrderKey = tuple[str, PositionSide, OrderSide]
+"""(instrument, position side, order side): open orders are added up by these."""
+
 PositionKey = tuple[str, PositionSide]
 """(instrument, position side)."""
 
@@ -94,6 +99,25 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenOrder:
+    """An order that is still open.
+
+    Attributes:
+        quantity: contracts that are left of it, without sign.
+        position_side: ``long`` or ``short`` where it names one, else ``both``.
+        reduce_only: whether it can only make a position smaller; such an order requires no margin.
+    """
+
+    order_id: str
+    account: str
+    instrument: str
+    side: OrderSide
+    quantity: Decimal
+    position_side: PositionSide = "both"
+    reduce_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class InstrumentSettings:
     """What an account set for one instrument; None where it did not."""
 
@@ -164,6 +188,8 @@ class Account:
         last_sequence: the last of them.
         anomaly: the first anomaly that put this account in doubt, or None.
         anomaly_count: how many there were.
+        open_orders: contracts in open orders that are not reduce-only, without sign, by
+            (instrument, position side, order side).
     """
 
     account: str
@@ -175,6 +201,7 @@ class Account:
     last_sequence: int = -1
     anomaly: Anomaly | None = None
     anomaly_count: int = 0
+    open_orders: Mapping[OpenOrderKey, Decimal] = field(default_factory=dict)
 
     def margin_mode(self, instrument: str) -> MarginMode:
         """Return the margin mode in force for an instrument: the instrument's own, else the account's."""

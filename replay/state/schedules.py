@@ -6,11 +6,11 @@ stand side by side in the state; :func:`in_force` picks one for a moment.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from decimal import Decimal
     from uuid import UUID
@@ -35,6 +35,9 @@ class MarginTier:
     max_leverage: Decimal
 
 
+MarginModel = Literal["tiered", "open_interest_scaled", "portfolio"]
+
+
 @dataclass(frozen=True, slots=True)
 class MarginSchedule:
     """A recorded margin schedule of an instrument, tiers in rising order of their floors.
@@ -43,16 +46,19 @@ class MarginSchedule:
         sequence: where it was recorded.
         event_id: the id of the event that recorded it.
         effective_at: from when it applies.
-        model: ``tiered`` or ``open_interest_scaled``.
+        model: ``tiered``, ``open_interest_scaled`` or ``portfolio``.
         notional_asset: what floors, caps and amounts are in; None is the settlement asset.
+        parameters: of the models other than ``tiered``, by name (:mod:`replay.margin.open_interest`,
+            :mod:`replay.margin.portfolio`).
     """
 
     sequence: int
     event_id: UUID
     effective_at: datetime
-    model: Literal["tiered", "open_interest_scaled"]
+    model: MarginModel
     notional_asset: str | None
     tiers: tuple[MarginTier, ...]
+    parameters: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,13 @@ class RiskPolicy:
         mark_max_age_seconds: an older mark price decides nothing; None accepts any age.
         maintenance_basis: whether the maintenance margin is taken on the notional at mark or at entry.
         bankruptcy_allocation: how the account value is shared among positions; None is by maintenance margin.
+        partial_fraction: the part of every position that a first liquidation closes; None closes all.
+        cooldown_seconds: how long an account is left alone after a partial liquidation while it is solvent.
+        waterfall: steps of a full liquidation in their order; None does not say.
+        adl_rank: by what those are ranked who may be auto-deleveraged; None does not say.
+        engine_max_latency_seconds: how long after a threshold is reached the engine may take to act; None
+            sets no limit.
+        loss_allocation: by what a socialised loss is shared out; None does not say.
     """
 
     sequence: int
@@ -99,6 +112,12 @@ class RiskPolicy:
     mark_max_age_seconds: Decimal | None
     maintenance_basis: MaintenanceBasis
     bankruptcy_allocation: str | None
+    partial_fraction: Decimal | None = None
+    cooldown_seconds: Decimal | None = None
+    waterfall: tuple[str, ...] | None = None
+    adl_rank: str | None = None
+    engine_max_latency_seconds: Decimal | None = None
+    loss_allocation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from replay.state.records import (
     Anomaly,
     Instrument,
     InstrumentSettings,
+    OpenOrder,
     PendingLoss,
     Position,
     Price,
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from ledger.canonical import JsonObject, JsonValue
 
 PROJECTION = "margin-state"
-PROJECTION_VERSION = 1
+PROJECTION_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,17 @@ _ACCOUNT = _record(
     last_sequence=_SAME,
     anomaly=_maybe(_ANOMALY),
     anomaly_count=_SAME,
+    open_orders=_map(_KEY, _AMOUNT),
+)
+_OPEN_ORDER = _record(
+    OpenOrder,
+    order_id=_SAME,
+    account=_SAME,
+    instrument=_SAME,
+    side=_SAME,
+    quantity=_AMOUNT,
+    position_side=_SAME,
+    reduce_only=_SAME,
 )
 _INSTRUMENT = _record(
     Instrument,
@@ -189,6 +201,7 @@ _MARGIN_SCHEDULE = _record(
             max_leverage=_AMOUNT,
         )
     ),
+    parameters=_names(_AMOUNT),
 )
 _COLLATERAL_SCHEDULE = _record(
     CollateralSchedule,
@@ -208,6 +221,12 @@ _RISK_POLICY = _record(
     mark_max_age_seconds=_maybe(_AMOUNT),
     maintenance_basis=_SAME,
     bankruptcy_allocation=_maybe(_SAME),
+    partial_fraction=_maybe(_AMOUNT),
+    cooldown_seconds=_maybe(_AMOUNT),
+    waterfall=_maybe(_list(_SAME)),
+    adl_rank=_maybe(_SAME),
+    engine_max_latency_seconds=_maybe(_AMOUNT),
+    loss_allocation=_maybe(_SAME),
 )
 _FEE_SCHEDULE = _record(
     FeeSchedule,
@@ -270,6 +289,8 @@ _STATE = _record(
     funding_schedules=_names(_list(_FUNDING_SCHEDULE)),
     reserves=_map(_KEY, _RESERVE),
     liquidations=_map(_SAME, _SAME),
+    orders=_map(_KEY, _OPEN_ORDER),
+    open_interest=_names(_AMOUNT),
     pending_losses=_map(_LOSS_KEY, _record(PendingLoss, parts=_map(_WHOLE, _list(_ALLOCATION)))),
     corrected=_map(_UUID, _UUID),
     corrections=_map(_UUID, _UUID),

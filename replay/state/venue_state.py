@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from uuid import UUID
 
-    from replay.state.records import Account, Anomaly, Instrument, PendingLoss, Price, Reserve
+    from replay.state.records import Account, Anomaly, Instrument, OpenOrder, PendingLoss, Price, Reserve
     from replay.state.schedules import (
         CollateralSchedule,
         FeeSchedule,
@@ -58,6 +58,8 @@ class VenueState:
         funding_schedules: recorded ones by instrument; the empty name holds for all.
         reserves: latest attestation by (asset, custodian, address or empty).
         liquidations: account by liquidation id.
+        orders: open orders by (account, order id).
+        open_interest: contracts of all long positions, by instrument.
         pending_losses: socialised losses of which parts are missing.
         corrected: root id of each correction chain by the id of every correction in it.
         corrections: id of the latest correction by the id of the event it corrects.
@@ -86,6 +88,8 @@ class VenueState:
     funding_schedules: dict[str, tuple[FundingSchedule, ...]] = field(default_factory=dict)
     reserves: dict[tuple[str, str, str], Reserve] = field(default_factory=dict)
     liquidations: dict[str, str] = field(default_factory=dict)
+    orders: dict[tuple[str, str], OpenOrder] = field(default_factory=dict)
+    open_interest: dict[str, Decimal] = field(default_factory=dict)
     pending_losses: dict[LossKey, PendingLoss] = field(default_factory=dict)
     corrected: dict[UUID, UUID] = field(default_factory=dict)
     corrections: dict[UUID, UUID] = field(default_factory=dict)

@@ -108,7 +108,7 @@ def test_an_account_has_a_canonical_form_of_its_own() -> None:
     assert encode(account_value(account)) == (
         b'{"account":"A","anomaly_count":0,"balances":{"USDT":"999"},"event_count":2,'
         b'"flows":[[["deposit","USDT"],"1000.5"],[["fee","USDT"],"-1.5"],[["trade","USDT"],"3000"]],'
-        b'"last_sequence":3,"positions":[{"cost":"-3000","instrument":"BTC-PERP","position_side":"both",'
+        b'"last_sequence":3,"open_orders":[],"positions":[{"cost":"-3000","instrument":"BTC-PERP","position_side":"both",'
         b'"quantity":"-0.1","settlement_asset":"USDT"}],"profile":{"closed":false,"kind":"customer",'
         b'"margin_mode":"cross","opened":false,"position_mode":"one_way","settings":{}}}'
     )
