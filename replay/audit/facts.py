@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from replay.audit.breaches import BreachTracker
+from replay.audit.breaches import BreachLog
+from replay.audit.calls import CallLog
 from replay.audit.precision import PrintedPrecision
 from replay.audit.recorder import LiquidationRecorder
+from replay.audit.units import UnitTracker
 
 if TYPE_CHECKING:
     from ledger.events.envelope import Event
@@ -21,21 +23,27 @@ class Facts:
     Attributes:
         precision: how finely prices are printed.
         breaches: who is at or over the liquidation boundary, and since when.
+        calls: who is at or over the margin call ratio, since when, and what was done about it.
+        units: the level of every unit after every event.
         liquidations: every liquidation with the state it met and the fills that followed.
     """
 
     precision: PrintedPrecision = field(default_factory=PrintedPrecision)
-    breaches: BreachTracker = field(default_factory=BreachTracker)
+    breaches: BreachLog = field(default_factory=BreachLog)
+    calls: CallLog = field(default_factory=CallLog)
+    units: UnitTracker = field(init=False)
     liquidations: LiquidationRecorder = field(init=False)
 
     def __post_init__(self) -> None:
+        self.units = UnitTracker(self.breaches, self.calls)
         self.liquidations = LiquidationRecorder(self.breaches, self.precision)
 
     def before(self, state: VenueState, event: Event) -> None:
         """See an event with the state that it meets."""
         self.precision.before(state, event)
+        self.calls.before(state, event)
         self.liquidations.before(state, event)
 
     def after(self, state: VenueState, event: Event) -> None:
         """See an event with the state that it leaves."""
-        self.breaches.after(state, event)
+        self.units.after(state, event)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
-from replay.audit.breaches import OVER, BreachTracker, Unit, judged_by, unit_states
+from replay.audit.units import OVER, Unit, judged_by, unit_states
 from replay.margin import Market, Note, evaluate_account
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from ledger.events.envelope import Event
+    from replay.audit.breaches import BreachLog
     from replay.margin import AccountMargin, MarginState
     from replay.state.records import Account, PositionKey
     from replay.state.venue_state import VenueState
@@ -91,7 +92,7 @@ def units_judged(
 
 def judge(
     state: VenueState,
-    breaches: BreachTracker,
+    breaches: BreachLog,
     event: Event,
     account: Account,
     units: Sequence[Unit],

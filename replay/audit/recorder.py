@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ledger.events.liquidations import LiquidationExecuted, LiquidationStarted
     from ledger.events.policies import RiskPolicySet
     from ledger.events.trading import FillRecorded, TradeExecuted
-    from replay.audit.breaches import BreachTracker
+    from replay.audit.breaches import BreachLog
     from replay.audit.precision import PrintedPrecision
     from replay.margin import AccountMargin
     from replay.state.records import Instrument, PositionKey
@@ -151,7 +151,7 @@ class LiquidationRecorder:
     what the first of these events met.
     """
 
-    def __init__(self, breaches: BreachTracker, precision: PrintedPrecision) -> None:
+    def __init__(self, breaches: BreachLog, precision: PrintedPrecision) -> None:
         self.cases: list[LiquidationCase] = []
         self.stray_fills: list[StrayFill] = []
         self.begun: dict[str, BegunLiquidation] = {}

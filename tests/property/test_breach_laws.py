@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replay.audit.breaches import OVER, REACH, BreachTracker, Unit, unit_states
+from replay.audit.breaches import BreachLog
+from replay.audit.units import OVER, REACH, Unit, UnitTracker, unit_states
 from replay.fold import fold
 from replay.margin import Market, evaluate_account
 from tests.support.events import START, History
@@ -154,7 +155,8 @@ def evaluating_everybody() -> tuple[dict[Unit, int], Callable[[VenueState, Event
 
 
 def agrees_at_every_event(events: list[Event]) -> None:
-    tracker = BreachTracker()
+    breaches = BreachLog()
+    tracker = UnitTracker(breaches)
     since, everybody = evaluating_everybody()
 
     def compare(state: VenueState, event: Event) -> None:
@@ -163,7 +165,7 @@ def agrees_at_every_event(events: list[Event]) -> None:
         units = {
             Unit(name, key) for name in state.accounts for key in (None, *state.accounts[name].positions)
         }
-        seen = {unit: breach.sequence for unit in units if (breach := tracker.since(unit)) is not None}
+        seen = {unit: breach.sequence for unit in units if (breach := breaches.since(unit)) is not None}
         assert seen == since, event
 
     fold(events, after=(compare,))

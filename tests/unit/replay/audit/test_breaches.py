@@ -5,7 +5,8 @@ from typing import Any
 from unittest.mock import patch
 
 from ledger.events.registry import PAYLOADS
-from replay.audit.breaches import REACH, Breach, BreachTracker, Unit
+from replay.audit.breaches import Breach, BreachLog
+from replay.audit.units import REACH, Unit, UnitTracker
 from replay.fold import fold
 from replay.margin import evaluate_account
 from tests.support.events import START, History
@@ -20,7 +21,6 @@ ASSERT_ONLY = {
     "FeeScheduleSet",
     "FundingScheduleSet",
     "FundingSettled",
-    "IndexPriceUpdated",
     "LastPriceUpdated",
     "LegalHoldPlaced",
     "LegalHoldReleased",
@@ -43,9 +43,9 @@ ASSERT_ONLY = {
 
 
 def since(history: History, unit: Unit = CROSS) -> Breach | None:
-    tracker = BreachTracker()
-    fold(history.events, after=(tracker.after,))
-    return tracker.since(unit)
+    breaches = BreachLog()
+    fold(history.events, after=(UnitTracker(breaches).after,))
+    return breaches.since(unit)
 
 
 def long_of_thirty(deposit: str) -> History:
@@ -131,7 +131,7 @@ def test_marks_inside_the_band_cost_no_evaluation() -> None:
     history.mark("100")
     for price in range(90, 110):
         history.mark(str(price))
-    with patch("replay.audit.breaches.evaluate_account", wraps=evaluate_account) as evaluated:
+    with patch("replay.audit.units.evaluate_account", wraps=evaluate_account) as evaluated:
         since(history)
     # The schedule, the first mark, and nothing for the twenty that follow.
     assert evaluated.call_count == 2

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from replay.fold import replay_events
-from replay.state import VenueState
 from tests.support.events import History, by_id
+
+if TYPE_CHECKING:
+    from replay.state import VenueState
 
 
 def history() -> History:
