@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from replay.audit.breaches import BreachLog
@@ -13,7 +14,12 @@ from replay.audit.units import UnitTracker
 
 if TYPE_CHECKING:
     from ledger.events.envelope import Event
+    from replay.state.schedules import RiskPolicy
     from replay.state.venue_state import VenueState
+
+
+GRACE_SECONDS = Decimal(60)
+"""How long the engine is given where nothing says how long it may take."""
 
 
 @dataclass(slots=True)
@@ -21,6 +27,8 @@ class Facts:
     """The trackers of one audit.
 
     Attributes:
+        max_latency_seconds: how long the engine may take, whatever the policy says; None leaves it to the
+            policy in force.
         precision: how finely prices are printed.
         breaches: who is at or over the liquidation boundary, and since when.
         calls: who is at or over the margin call ratio, since when, and what was done about it.
@@ -28,6 +36,7 @@ class Facts:
         liquidations: every liquidation with the state it met and the fills that followed.
     """
 
+    max_latency_seconds: Decimal | None = None
     precision: PrintedPrecision = field(default_factory=PrintedPrecision)
     breaches: BreachLog = field(default_factory=BreachLog)
     calls: CallLog = field(default_factory=CallLog)
@@ -37,6 +46,17 @@ class Facts:
     def __post_init__(self) -> None:
         self.units = UnitTracker(self.breaches, self.calls)
         self.liquidations = LiquidationRecorder(self.breaches, self.precision)
+
+    def latency_limit(self, policy: RiskPolicy | None) -> Decimal | None:
+        """Return within how many seconds the engine has to act; None where nothing says so."""
+        if self.max_latency_seconds is not None:
+            return self.max_latency_seconds
+        return None if policy is None else policy.engine_max_latency_seconds
+
+    def grace(self, policy: RiskPolicy | None) -> Decimal:
+        """Return after how many seconds something that was not done counts as left undone."""
+        limit = self.latency_limit(policy)
+        return GRACE_SECONDS if limit is None else limit
 
     def before(self, state: VenueState, event: Event) -> None:
         """See an event with the state that it meets."""

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from ledger.events.envelope import Event
-    from replay.audit.breaches import BreachLog
+    from replay.audit.breaches import Breach, BreachLog
     from replay.margin import AccountMargin, MarginState
     from replay.state.records import Account, PositionKey
+    from replay.state.schedules import RiskPolicy
     from replay.state.venue_state import VenueState
 
 Verdict = Literal["justified", "unjustified", "undetermined"]
@@ -41,6 +42,10 @@ class Judgement:
         evidence: sequences of the marks, schedules and policy that the verdict follows from.
         marks: mark price by instrument that the account held.
         notes: why something is not known.
+        units: what is liquidated.
+        margin: the account's figures in the state that the decision met.
+        policy: the risk policy that it was judged by; the default one where none was in force.
+        breaches: the breach that each unit was in, in the order of ``units``.
     """
 
     sequence: int
@@ -54,6 +59,10 @@ class Judgement:
     evidence: tuple[int, ...]
     marks: Mapping[str, Decimal]
     notes: tuple[Note, ...]
+    units: tuple[Unit, ...]
+    margin: AccountMargin
+    policy: RiskPolicy
+    breaches: tuple[Breach | None, ...]
 
     @property
     def latency_seconds(self) -> Decimal | None:
@@ -106,7 +115,8 @@ def judge(
     verdict undetermined.
     """
     moment = max(state.occurred_at, event.occurred_at)
-    margin = evaluate_account(account, Market.of(state, moment), with_prices=False)
+    market = Market.of(state, moment)
+    margin = evaluate_account(account, market, with_prices=False)
     states = unit_states(margin)
     notes = list(margin.notes)
     judged: list[tuple[MarginState, PositionKey | None]] = []
@@ -147,6 +157,10 @@ def judge(
         evidence=tuple(sorted(evidence)),
         marks={each.instrument: each.mark_price for each in margin.positions if each.mark_price is not None},
         notes=tuple(dict.fromkeys(notes)),
+        units=tuple(units),
+        margin=margin,
+        policy=market.policy,
+        breaches=tuple(breaches.since(unit) for unit in units),
     )
 
 

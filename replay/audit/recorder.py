@@ -10,15 +10,13 @@ from ledger.amounts import MAXIMUM_SCALE, ZERO, exact
 from replay.audit.judgement import Judgement, judge, units_judged
 from replay.margin import Market, evaluate_account
 from replay.state.records import Account
-from replay.state.schedules import in_force, with_version
+from replay.state.schedules import in_force
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from ledger.events.envelope import Event
     from ledger.events.liquidations import LiquidationExecuted, LiquidationStarted
-    from ledger.events.policies import RiskPolicySet
     from ledger.events.trading import FillRecorded, TradeExecuted
     from replay.audit.breaches import BreachLog
     from replay.audit.precision import PrintedPrecision
@@ -124,15 +122,6 @@ class BegunLiquidation:
 
 
 @dataclass(frozen=True, slots=True)
-class _PartialSteps:
-    """Whether a recorded risk policy liquidates step by step."""
-
-    sequence: int
-    effective_at: datetime
-    partial: bool
-
-
-@dataclass(frozen=True, slots=True)
 class StrayFill:
     """A liquidation fill that no recorded liquidation calls for."""
 
@@ -159,7 +148,6 @@ class LiquidationRecorder:
         self._precision = precision
         self._latest: dict[str, LiquidationCase] = {}
         self._by_trade: dict[str, LiquidationCase] = {}
-        self._policies: tuple[_PartialSteps, ...] = ()
 
     @exact()
     def before(self, state: VenueState, event: Event) -> None:
@@ -173,12 +161,6 @@ class LiquidationRecorder:
                 self._fill(state, event, cast("FillRecorded", event.data))
             case "TradeExecuted":
                 self._trade(state, event, cast("TradeExecuted", event.data))
-            case "RiskPolicySet":
-                policy = cast("RiskPolicySet", event.data)
-                version = _PartialSteps(
-                    event.sequence, policy.effective_at, policy.partial_fraction is not None
-                )
-                self._policies = with_version(self._policies, version)
             case _:
                 pass
 
@@ -212,8 +194,8 @@ class LiquidationRecorder:
             )
         self._breaches.answer(units)
         moment = max(state.occurred_at, event.occurred_at)
-        policy = in_force(self._policies, moment)
-        partial = policy is not None and policy.partial
+        policy = in_force(state.risk_policies, moment)
+        partial = policy is not None and policy.partial_fraction is not None
         case = LiquidationCase(event, data, before, judgement, partial, fills)
         self.cases.append(case)
         self._latest[data.liquidation] = case

@@ -15,6 +15,7 @@ from replay.fold import EVERYTHING, fold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from decimal import Decimal
 
     from ledger.events.envelope import Event
     from replay.audit.check import Check
@@ -44,6 +45,7 @@ def audit(
     cut: Cut = EVERYTHING,
     order: Order = "sequence",
     resolve: Resolve | None = None,
+    max_latency_seconds: Decimal | None = None,
 ) -> AuditReport:
     """Fold events from the beginning and return what the checks conclude.
 
@@ -57,11 +59,12 @@ def audit(
         cut: which events are folded.
         order: as in :func:`replay.fold.fold`.
         resolve: looks a recorded event up by its id, for corrections.
+        max_latency_seconds: how long the engine may take to act; None leaves it to the policy in force.
 
     Raises:
         InvalidInputError: there is no such check.
     """
-    facts = Facts()
+    facts = Facts(max_latency_seconds=max_latency_seconds)
     running = _Running(facts, [check(facts) for check in select_checks(checks)])
     codes = selected_codes(checks)
     result = fold(

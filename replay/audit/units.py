@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from ledger.amounts import exact
@@ -23,6 +22,7 @@ from replay.state.schedules import in_force
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
+    from decimal import Decimal
 
     from ledger.events.envelope import Event
     from replay.margin import AccountMargin, MarginState, PositionMargin
