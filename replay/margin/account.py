@@ -1,29 +1,28 @@
 """Evaluate an account: what it holds and requires, its state, and the prices at which that changes.
 
-Account figures cover the cross wallet and cross positions; each isolated position stands on its
-own. What cannot be known leaves the figure None and the state ``undetermined``, never zero.
-The model is explained in docs/explanation/margin-model.md.
+Account figures cover the cross wallet, cross positions and portfolios; each isolated position stands
+on its own. What cannot be known leaves the figure None and the state ``undetermined``, never zero.
+The model is explained in docs/explanation/margin.md.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ledger.amounts import ONE, ZERO, Rounding, divide, exact
-from replay.margin.liquidation_price import NOWHERE, ThresholdPrices, threshold_prices
+from replay.margin.cross import CrossFigures, Notes, cross_figures, total
 from replay.margin.market import Market
 from replay.margin.position import PositionFigures, position_figures
-from replay.margin.results import AccountMargin, Note, PositionMargin
-from replay.margin.takeover import allocated_value, bankruptcy_price
+from replay.margin.prices import DerivedPrices, cross_prices, isolated_prices
+from replay.margin.results import AccountMargin, PositionMargin
 from replay.margin.thresholds import MarginState, margin_state
-from replay.margin.tiered import collateral_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
     from decimal import Decimal
 
+    from replay.margin.liquidation_price import ThresholdPrices
     from replay.state.records import Account, Flow
     from replay.state.venue_state import VenueState
 
@@ -31,41 +30,6 @@ if TYPE_CHECKING:
 RATIO_SCALE = 12
 RATIO_ROUNDING = Rounding.HALF_EVEN
 _COST_OF_MAINTENANCE: tuple[Flow, ...] = ("funding", "interest", "fee")
-
-
-@dataclass(frozen=True, slots=True)
-class _Cross:
-    """Sums over the cross wallet and cross positions; None is unknown."""
-
-    notional: Decimal | None
-    unrealised_pnl: Decimal | None
-    equity: Decimal | None
-    collateral_value: Decimal | None
-    initial_margin: Decimal | None
-    maintenance_margin: Decimal | None
-    state: MarginState
-
-
-@dataclass(slots=True)
-class _Prices:
-    """The derived prices of one position."""
-
-    liquidation: ThresholdPrices = NOWHERE
-    margin_call: ThresholdPrices = NOWHERE
-    bankruptcy: Decimal | None = None
-
-
-@dataclass(slots=True)
-class _Notes:
-    """Notes in the order in which they came up, each once."""
-
-    notes: dict[Note, None] = field(default_factory=dict)
-
-    def add(self, code: str, message: str, subject: str | None = None) -> None:
-        self.notes[Note(code, message, subject)] = None
-
-    def extend(self, notes: Iterable[Note]) -> None:
-        self.notes.update(dict.fromkeys(notes))
 
 
 def evaluate(
@@ -88,7 +52,7 @@ def evaluate(
 @exact()
 def evaluate_account(account: Account, market: Market, *, with_prices: bool = True) -> AccountMargin:
     """Return an account's margin state in a market, which may be a hypothetical one."""
-    notes = _Notes()
+    notes = Notes()
     doubts = _doubts(account, market, notes)
     figures = [position_figures(account, account.positions[key], market) for key in sorted(account.positions)]
     for each in figures:
@@ -99,16 +63,16 @@ def evaluate_account(account: Account, market: Market, *, with_prices: bool = Tr
         notes.add(
             "no_risk_policy", "no risk policy is in force: liquidation at a margin ratio of 1, no warnings"
         )
-    sums = _cross_sums(account, market, cross, notes, doubts=doubts)
+    sums = cross_figures(account, market, cross, notes, doubts=doubts)
     ratio = _cross_ratio(sums, cross, notes)
-    prices = [_Prices() for _ in figures]
+    prices = [DerivedPrices() for _ in figures]
     if with_prices:
         prices = [
-            _isolated_prices(each, market) if each.margin_mode == "isolated" else _Prices()
+            isolated_prices(each, market) if each.margin_mode == "isolated" else DerivedPrices()
             for each in figures
         ]
-        _cross_prices(figures, prices, sums, market, notes)
-    total_equity = _total([sums.equity, *(each.equity for each in isolated)])
+        cross_prices(figures, prices, sums, market, notes)
+    total_equity = total([sums.equity, *(each.equity for each in isolated)])
     costs = _cost_of_maintenance(account)
     return AccountMargin(
         account=account.account,
@@ -122,6 +86,7 @@ def evaluate_account(account: Account, market: Market, *, with_prices: bool = Tr
         equity=sums.equity,
         collateral_value=sums.collateral_value,
         initial_margin=sums.initial_margin,
+        open_order_initial_margin=sums.open_order_initial_margin,
         maintenance_margin=sums.maintenance_margin,
         margin_ratio=ratio,
         equity_ratio=_quotient(sums.equity, sums.notional, "equity_ratio", "notional", notes),
@@ -142,7 +107,7 @@ def evaluate_account(account: Account, market: Market, *, with_prices: bool = Tr
     )
 
 
-def _doubts(account: Account, market: Market, notes: _Notes) -> bool:
+def _doubts(account: Account, market: Market, notes: Notes) -> bool:
     """Note what puts the whole account in doubt; tell whether anything does."""
     before = len(notes.notes)
     if account.anomaly is not None:
@@ -162,54 +127,7 @@ def _doubts(account: Account, market: Market, notes: _Notes) -> bool:
     return len(notes.notes) > before
 
 
-def _cross_sums(
-    account: Account, market: Market, cross: list[PositionFigures], notes: _Notes, *, doubts: bool
-) -> _Cross:
-    wallet, collateral = _wallet(account, market, notes)
-    unrealised = _total([each.unrealised_pnl for each in cross])
-    maintenance = _total([each.maintenance_margin for each in cross])
-    collateral_sum = _total([collateral, unrealised])
-    certain = not doubts and all(each.determined for each in cross)
-    state: MarginState = "undetermined"
-    if certain and collateral_sum is not None and maintenance is not None:
-        state = margin_state(collateral_sum, maintenance, market.policy)
-    return _Cross(
-        notional=_total([each.notional for each in cross]),
-        unrealised_pnl=unrealised,
-        equity=_total([wallet, unrealised]),
-        collateral_value=collateral_sum,
-        initial_margin=_total([each.initial_margin for each in cross]),
-        maintenance_margin=maintenance,
-        state=state,
-    )
-
-
-def _wallet(account: Account, market: Market, notes: _Notes) -> tuple[Decimal | None, Decimal | None]:
-    """Return the cross wallet's value without and with haircuts."""
-    value: Decimal | None = ZERO
-    collateral: Decimal | None = ZERO
-    for asset in sorted(account.balances):
-        amount = account.balances[asset]
-        if not amount:
-            continue
-        rate = market.rate(asset)
-        if rate is None:
-            message = f"no price of {asset} in {market.valuation_currency} is recorded"
-            notes.add("no_asset_price", message, f"asset/{asset}")
-            value = collateral = None
-            continue
-        holding = amount * rate
-        schedule = market.collateral_schedule(asset)
-        counted = holding if schedule is None else collateral_value(schedule.tiers, holding)
-        if schedule is None and asset != market.valuation_currency and account.positions:
-            message = f"no haircut schedule of {asset} is in force; it counts in full"
-            notes.add("no_collateral_schedule", message, f"asset/{asset}")
-        value = _total([value, holding])
-        collateral = _total([collateral, counted])
-    return value, collateral
-
-
-def _cross_ratio(sums: _Cross, cross: list[PositionFigures], notes: _Notes) -> Decimal | None:
+def _cross_ratio(sums: CrossFigures, cross: list[PositionFigures], notes: Notes) -> Decimal | None:
     if not any(each.position.quantity for each in cross):
         notes.add("no_position", "no cross position: the margin ratio is undefined")
         return None
@@ -218,75 +136,13 @@ def _cross_ratio(sums: _Cross, cross: list[PositionFigures], notes: _Notes) -> D
     )
 
 
-def _isolated_prices(figures: PositionFigures, market: Market) -> _Prices:
-    leg, mark, margin = figures.leg, figures.mark_price, figures.isolated_margin
-    if leg is None or mark is None or margin is None or figures.equity is None:
-        return _Prices()
-    fixed = ZERO if leg.tiers else figures.maintenance_margin or ZERO
-    call = market.policy.margin_call_ratio
-    return _Prices(
-        threshold_prices(margin, fixed, (leg,), mark),
-        NOWHERE if call is None else threshold_prices(margin, fixed, (leg,), mark, call),
-        _positive(bankruptcy_price(mark, leg.size * leg.value_rate, figures.equity))
-        if leg.value_rate
-        else None,
-    )
-
-
-def _cross_prices(
-    figures: list[PositionFigures], prices: list[_Prices], sums: _Cross, market: Market, notes: _Notes
-) -> None:
-    """Fill in the prices of cross positions: every instrument varies alone, all else at its mark."""
-    if sums.collateral_value is None or sums.maintenance_margin is None:
-        return
-    call = market.policy.margin_call_ratio
-    for name in sorted({each.position.instrument for each in figures if each.margin_mode == "cross"}):
-        here = [
-            (index, each)
-            for index, each in enumerate(figures)
-            if each.position.instrument == name and each.margin_mode == "cross" and each.leg is not None
-        ]
-        legs = [each.leg for _, each in here if each.leg is not None]
-        mark = here[0][1].mark_price if here else None
-        if mark is None:
-            continue
-        collateral, maintenance = sums.collateral_value, sums.maintenance_margin
-        for _, each in here:
-            collateral -= each.unrealised_pnl or ZERO
-            if each.leg is not None and each.leg.tiers:
-                maintenance -= each.maintenance_margin or ZERO
-        liquidation = threshold_prices(collateral, maintenance, legs, mark)
-        margin_call = NOWHERE if call is None else threshold_prices(collateral, maintenance, legs, mark, call)
-        for index, each in here:
-            prices[index] = _Prices(liquidation, margin_call, _cross_bankruptcy(each, sums, market, notes))
-
-
-def _cross_bankruptcy(
-    figures: PositionFigures, sums: _Cross, market: Market, notes: _Notes
-) -> Decimal | None:
-    """Return the price at which a position has used up its share of the account's collateral value."""
-    allocation = market.policy.bankruptcy_allocation
-    if allocation in (None, "maintenance", "maintenance_margin"):
-        share, total = figures.maintenance_margin, sums.maintenance_margin
-    elif allocation == "notional":
-        share, total = figures.notional, sums.notional
-    else:
-        message = f"the policy shares account value by {allocation}, which is not known: no bankruptcy prices"
-        notes.add("bankruptcy_allocation_unknown", message)
-        return None
-    leg, mark, value = figures.leg, figures.mark_price, sums.collateral_value
-    if leg is None or mark is None or value is None or not share or not total or not leg.value_rate:
-        return None
-    return _positive(bankruptcy_price(mark, leg.size * leg.value_rate, allocated_value(value, share, total)))
-
-
 def _position(
     figures: PositionFigures,
-    prices: _Prices,
+    prices: DerivedPrices,
     market: Market,
     account_state: MarginState,
     account_ratio: Decimal | None,
-    notes: _Notes,
+    notes: Notes,
     *,
     doubts: bool,
 ) -> PositionMargin:
@@ -346,7 +202,7 @@ def _cost_of_maintenance(account: Account) -> dict[str, Decimal]:
     return costs
 
 
-def _valued(amounts: Mapping[str, Decimal], market: Market, notes: _Notes) -> Decimal | None:
+def _valued(amounts: Mapping[str, Decimal], market: Market, notes: Notes) -> Decimal | None:
     total = ZERO
     for asset, amount in amounts.items():
         rate = market.rate(asset) if amount else ONE
@@ -358,22 +214,12 @@ def _valued(amounts: Mapping[str, Decimal], market: Market, notes: _Notes) -> De
     return total
 
 
-def _total(amounts: Iterable[Decimal | None]) -> Decimal | None:
-    """Return the sum, or None where a part is unknown."""
-    total = ZERO
-    for amount in amounts:
-        if amount is None:
-            return None
-        total += amount
-    return total
-
-
 def _difference(one: Decimal | None, other: Decimal | None) -> Decimal | None:
     return None if one is None or other is None else one - other
 
 
 def _quotient(
-    dividend: Decimal | None, divisor: Decimal | None, name: str, divisor_name: str, notes: _Notes
+    dividend: Decimal | None, divisor: Decimal | None, name: str, divisor_name: str, notes: Notes
 ) -> Decimal | None:
     """Return a ratio at scale 12, or None with a note where it is undefined or would be negative."""
     if dividend is None or divisor is None:
@@ -385,7 +231,3 @@ def _quotient(
         notes.add("ratio_undefined", f"{name} would be negative")
         return None
     return divide(dividend, divisor, scale=RATIO_SCALE, rounding=RATIO_ROUNDING)
-
-
-def _positive(price: Decimal) -> Decimal | None:
-    return price if price > 0 else None

@@ -8,7 +8,8 @@ away from the mark, in exact fractions. Within one tier this is Binance's formul
 
 It holds for one-way and hedge mode, cross (other positions enter through collateral and
 maintenance) and isolated (they do not). A hedged pair can be liquidated by a rise as well as by a
-fall, hence two prices.
+fall, hence two prices. Inverse contracts are straight lines in the reciprocal price, in which the
+same search is made: LP = Q·(mmr + s) / (WB + cum + s·Q/EP).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ledger.amounts import MAXIMUM_SCALE, ONE, ZERO, Rounding, divide, exact
+from replay.margin.tiered import tier_for_notional
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,16 +37,20 @@ ROUNDING_ABOVE = Rounding.CEILING
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One linear position in the instrument whose price varies.
+    """One position in the instrument whose price varies.
 
     Attributes:
-        size: signed, quantity × contract_size.
+        size: its value per unit of price: signed, quantity × contract_size; of an inverse position per
+            unit of reciprocal price: −quantity × contract_size.
         cost: signed cost basis in the settlement asset.
         tiers: the margin tiers, in rising order; empty where the maintenance margin does not depend
             on the price (it is then part of the caller's ``maintenance_margin``).
         value_rate: settlement asset → valuation currency.
         notional_rate: settlement asset → notional asset of the tiers.
         margin_rate: notional asset → valuation currency.
+        inverse: whether the contract is inverse; all legs of one search are, or none.
+        notional: of an inverse position whose tiers are in the quote, its notional there, which no
+            price changes; what it requires is divided by the price.
     """
 
     size: Decimal
@@ -53,6 +59,8 @@ class Leg:
     value_rate: Decimal = ONE
     notional_rate: Decimal = ONE
     margin_rate: Decimal = ONE
+    inverse: bool = False
+    notional: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +115,21 @@ def threshold_prices(
     """
     if not legs or mark_price <= 0:
         return NOWHERE
+    inverse = legs[0].inverse
     lines = _lines(collateral, maintenance_margin, legs, threshold)
-    mark = Fraction(mark_price)
+    mark = 1 / Fraction(mark_price) if inverse else Fraction(mark_price)
     here = next(i for i, line in enumerate(lines) if line.end is None or mark <= line.end)
     beyond = lines[here].at(mark) <= 0
     down = _walk_down(lines, here, mark, beyond=beyond)
     up = _walk_up(lines, here, mark, beyond=beyond)
     below, above = (up, down) if beyond else (down, up)
+    return stated(below, above, inverse=inverse)
+
+
+def stated(below: Fraction | None, above: Fraction | None, *, inverse: bool = False) -> ThresholdPrices:
+    """Return exact prices at scale 18, rounded towards danger; of reciprocal prices, their reciprocals."""
+    if inverse:
+        below, above = (1 / each if each else None for each in (above, below))
     return ThresholdPrices(_decimal(below, ROUNDING_BELOW), _decimal(above, ROUNDING_ABOVE))
 
 
@@ -166,7 +182,11 @@ def _lines(
         for leg in legs:
             slope += threshold * leg.size * leg.value_rate
             constant -= threshold * leg.cost * leg.value_rate
-            if leg.tiers:
+            if leg.tiers and leg.notional is not None:
+                tier = tier_for_notional(leg.tiers, leg.notional)
+                required = leg.notional * tier.maintenance_margin_rate - tier.maintenance_amount
+                slope -= max(required, ZERO) * leg.margin_rate
+            elif leg.tiers:
                 tier = _tier_at(leg, inside)
                 slope -= abs(leg.size) * leg.notional_rate * tier.maintenance_margin_rate * leg.margin_rate
                 constant += tier.maintenance_amount * leg.margin_rate
@@ -175,6 +195,8 @@ def _lines(
 
 
 def _tier_edges(leg: Leg) -> Iterator[Fraction]:
+    if leg.notional is not None:
+        return iter(())
     scale = Fraction(abs(leg.size) * leg.notional_rate)
     return (Fraction(tier.notional_floor) / scale for tier in leg.tiers[1:] if tier.notional_floor > 0)
 

@@ -33,6 +33,8 @@ class Market:
         valuation_currency: what account figures are in.
         instruments: by name.
         mark_prices: by instrument.
+        index_prices: by index.
+        open_interest: contracts of all longs, by instrument.
         asset_prices: by (asset, valuation currency).
         margin_schedules: recorded schedules by instrument.
         collateral_schedules: recorded schedules by asset.
@@ -46,6 +48,8 @@ class Market:
     valuation_currency: str
     instruments: Mapping[str, Instrument]
     mark_prices: Mapping[str, Price]
+    index_prices: Mapping[str, Price]
+    open_interest: Mapping[str, Decimal]
     asset_prices: Mapping[tuple[str, str], Price]
     margin_schedules: Mapping[str, tuple[MarginSchedule, ...]]
     collateral_schedules: Mapping[str, tuple[CollateralSchedule, ...]]
@@ -67,6 +71,8 @@ class Market:
             valuation_currency=state.valuation_currency,
             instruments=state.instruments,
             mark_prices=state.mark_prices,
+            index_prices=state.index_prices,
+            open_interest=state.open_interest,
             asset_prices=state.asset_prices,
             margin_schedules=state.margin_schedules,
             collateral_schedules=state.collateral_schedules,

@@ -7,21 +7,20 @@ from typing import TYPE_CHECKING
 
 from ledger.amounts import ONE, ZERO
 from replay.margin.contracts import entry_price, signed_value
-from replay.margin.liquidation_price import Leg
+from replay.margin.portfolio import PortfolioTerms
 from replay.margin.results import Note
-from replay.margin.tiered import (
-    effective_leverage,
-    initial_margin,
-    maintenance_margin,
-    tier_for_notional,
-)
+from replay.margin.terms import margin_terms
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from replay.margin.liquidation_price import Leg
     from replay.margin.market import Market
-    from replay.state.records import Account, Instrument, MarginMode, Position
-    from replay.state.schedules import MarginSchedule
+    from replay.margin.terms import MarginTerms
+    from replay.state.records import Account, Instrument, MarginMode, Position, Price
+
+# Notes that leave the figures certain.
+_FOR_INFORMATION = frozenset({"above_last_tier", "no_liquidation_price"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +30,8 @@ class PositionFigures:
     Attributes:
         determined: whether everything that decides about the position is known and evaluated.
         leg: the position for the liquidation price, where that can be found.
+        inverse: whether its value hangs on the reciprocal price.
+        portfolio: the terms of portfolio margin, under which it requires nothing of its own.
     """
 
     position: Position
@@ -49,6 +50,8 @@ class PositionFigures:
     isolated_margin: Decimal | None = None
     leverage: Decimal | None = None
     leg: Leg | None = None
+    inverse: bool = False
+    portfolio: PortfolioTerms | None = None
 
     @property
     def equity(self) -> Decimal | None:
@@ -59,25 +62,20 @@ class PositionFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rates:
-    """How a position's amounts are converted.
+class _Required:
+    """What a position requires, in the valuation currency."""
 
-    Attributes:
-        value: settlement asset → valuation currency.
-        notional: settlement asset → notional asset of the schedule.
-        tier: notional asset of the schedule → valuation currency.
-    """
-
-    value: Decimal
-    notional: Decimal
-    tier: Decimal
+    initial_margin: Decimal
+    maintenance_margin: Decimal
+    leverage: Decimal | None = None
+    leg: Leg | None = None
 
 
 def position_figures(account: Account, position: Position, market: Market) -> PositionFigures:
     """Evaluate one position at its mark under the schedule in force; called inside ``exact()``.
 
-    Only linear futures and perpetuals are evaluated; any other contract leaves the position
-    undetermined, with a note.
+    A long option requires nothing: its premium is paid. A short one without a schedule of its own is
+    undetermined, and so is whatever hangs on a price or schedule that is not recorded.
     """
     name = position.instrument
     mode = account.margin_mode(name)
@@ -94,8 +92,6 @@ def position_figures(account: Account, position: Position, market: Market) -> Po
             notes.append(Note("no_isolated_margin", f"no isolated margin of {name} is recorded", subject))
         elif value_rate is not None:
             isolated = margin * value_rate
-    elif mode == "portfolio":
-        notes.append(Note("portfolio_margin", f"portfolio margin of {name} is not evaluated", subject))
     if not position.quantity:
         return PositionFigures(
             position,
@@ -108,101 +104,106 @@ def position_figures(account: Account, position: Position, market: Market) -> Po
             maintenance_margin=ZERO,
             isolated_margin=isolated,
         )
-    instrument = market.instruments[name]
-    if instrument.contract != "linear" or instrument.kind == "option":
-        kind = "options" if instrument.kind == "option" else "inverse contracts"
-        message = f"{name}: the margin of {kind} is not evaluated"
-        notes.append(Note("contract_not_evaluated", message, subject))
-        return PositionFigures(position, mode, determined=False, notes=tuple(notes), isolated_margin=isolated)
-    return _open_position(account, position, market, instrument, value_rate, isolated, notes)
+    return _open_position(account, position, market, value_rate, isolated, notes)
 
 
 def _open_position(
     account: Account,
     position: Position,
     market: Market,
-    instrument: Instrument,
     value_rate: Decimal | None,
     isolated: Decimal | None,
     notes: list[Note],
 ) -> PositionFigures:
-    name = instrument.instrument
-    subject = f"instrument/{name}"
-    size = position.quantity * instrument.contract_size
-    mark = market.mark_prices.get(name)
-    if mark is None:
-        notes.append(Note("no_mark_price", f"no mark price of {name} is recorded", subject))
-    elif market.is_stale(mark):
-        message = f"the mark price of {name} (sequence {mark.sequence}) is older than the policy accepts"
-        notes.append(Note("mark_price_stale", message, subject))
-    schedule = market.margin_schedule(name)
-    rates = _rates(market, instrument, schedule, value_rate, notes)
-    notional = unrealised = initial = maintenance = leverage = leg = None
+    instrument = market.instruments[position.instrument]
+    name, size = instrument.instrument, instrument.contract_size
+    mark = _usable_mark(market, instrument, notes)
+    notional = unrealised = None
     if mark is not None and value_rate is not None:
-        value = signed_value("linear", position.quantity, instrument.contract_size, mark.price)
+        value = signed_value(instrument.priced_as, position.quantity, size, mark.price)
         notional = abs(value) * value_rate
         unrealised = (value - position.cost) * value_rate
-        if schedule is not None and rates is not None:
-            at_mark = abs(value) * rates.notional
-            tier = tier_for_notional(schedule.tiers, at_mark)
-            leverage = effective_leverage(account.leverage(name), tier)
-            initial = initial_margin(at_mark, leverage) * rates.tier
-            on_entry = market.policy.maintenance_basis == "entry"
-            basis = abs(position.cost) * rates.notional if on_entry else at_mark
-            maintenance = maintenance_margin(schedule.tiers, basis) * rates.tier
-            if value_rate > 0:
-                tiers = () if on_entry else schedule.tiers
-                leg = Leg(size, position.cost, tiers, value_rate, rates.notional, rates.tier)
-            cap = schedule.tiers[-1].notional_cap
-            if cap is not None and basis > cap:
-                notes.append(Note("above_last_tier", f"{name}: the last tier is used above its cap", subject))
-    # A note above the last tier is the only one that leaves the figures certain.
-    determined = all(note.code == "above_last_tier" for note in notes)
+    portfolio = None
+    required: _Required | None = None
+    if account.margin_mode(name) == "portfolio":
+        portfolio, required = _in_portfolio(market, instrument, position, notes)
+    elif instrument.kind == "option" and position.quantity > 0:
+        required = _Required(ZERO, ZERO)
+    else:
+        terms = margin_terms(market, instrument, notes)
+        if terms is not None and mark is not None:
+            required = _required(account, position, terms, notes)
+    schedule = market.margin_schedule(name)
     return PositionFigures(
         position,
         account.margin_mode(name),
-        determined=determined,
+        determined=all(note.code in _FOR_INFORMATION for note in notes),
         notes=tuple(notes),
-        contract_size=instrument.contract_size,
-        entry_price=entry_price("linear", position.quantity, instrument.contract_size, position.cost),
+        contract_size=size,
+        entry_price=entry_price(instrument.priced_as, position.quantity, size, position.cost),
         mark_price=None if mark is None else mark.price,
         mark_sequence=None if mark is None else mark.sequence,
         schedule_sequence=None if schedule is None else schedule.sequence,
         notional=notional,
         unrealised_pnl=unrealised,
-        initial_margin=initial,
-        maintenance_margin=maintenance,
+        initial_margin=None if required is None else required.initial_margin,
+        maintenance_margin=None if required is None else required.maintenance_margin,
         isolated_margin=isolated,
-        leverage=leverage,
-        leg=leg,
+        leverage=None if required is None else required.leverage,
+        leg=None if required is None else required.leg,
+        inverse=instrument.priced_as == "inverse",
+        portfolio=portfolio,
     )
 
 
-def _rates(
-    market: Market,
-    instrument: Instrument,
-    schedule: MarginSchedule | None,
-    value_rate: Decimal | None,
-    notes: list[Note],
-) -> _Rates | None:
-    """Return the conversions under a schedule, or None with a note where it cannot be evaluated."""
+def _required(account: Account, position: Position, terms: MarginTerms, notes: list[Note]) -> _Required:
+    chosen = account.leverage(position.instrument)
+    if terms.beyond_tiers(position.quantity, position.cost):
+        message = f"{position.instrument}: the last tier is used above its cap"
+        notes.append(Note("above_last_tier", message, f"instrument/{position.instrument}"))
+    return _Required(
+        terms.initial_margin(position.quantity, chosen),
+        terms.maintenance_margin(position.quantity, position.cost),
+        terms.leverage(position.quantity, chosen),
+        terms.leg(position.quantity, position.cost),
+    )
+
+
+def _in_portfolio(
+    market: Market, instrument: Instrument, position: Position, notes: list[Note]
+) -> tuple[PortfolioTerms | None, _Required | None]:
+    """Return the terms of portfolio margin; a position in a portfolio requires nothing by itself."""
+    name = instrument.instrument
+    if instrument.kind == "option":
+        if position.quantity > 0:
+            return None, _Required(ZERO, ZERO)
+        message = f"{name}: a short option in a portfolio is not evaluated"
+        notes.append(Note("no_option_margin_schedule", message, f"instrument/{name}"))
+        return None, None
+    schedule = market.margin_schedule(name)
+    terms = None
+    if schedule is not None and schedule.model == "portfolio":
+        terms = PortfolioTerms.of(schedule.parameters)
+    if terms is None:
+        message = f"no portfolio margin schedule of {name} is in force"
+        notes.append(Note("no_portfolio_schedule", message, f"instrument/{name}"))
+        return None, None
+    return terms, _Required(ZERO, ZERO)
+
+
+def _usable_mark(market: Market, instrument: Instrument, notes: list[Note]) -> Price | None:
+    """Return the mark, noting where there is none, where it is too old or says nothing."""
     name = instrument.instrument
     subject = f"instrument/{name}"
-    if schedule is None or not schedule.tiers:
-        what = "is in force" if schedule is None else "with tiers is in force"
-        notes.append(Note("no_margin_schedule", f"no margin schedule of {name} {what}", subject))
+    mark = market.mark_prices.get(name)
+    if mark is None:
+        notes.append(Note("no_mark_price", f"no mark price of {name} is recorded", subject))
         return None
-    if schedule.model != "tiered":
-        message = f"the margin schedule of {name} has the model {schedule.model}, which is not evaluated"
-        notes.append(Note("margin_model_not_evaluated", message, subject))
+    if market.is_stale(mark):
+        message = f"the mark price of {name} (sequence {mark.sequence}) is older than the policy accepts"
+        notes.append(Note("mark_price_stale", message, subject))
+    if instrument.priced_as == "inverse" and mark.price <= 0:
+        message = f"the mark price of {name} is {mark.price}: an inverse contract has no value there"
+        notes.append(Note("mark_price_without_value", message, subject))
         return None
-    if value_rate is None:
-        return None
-    asset = schedule.notional_asset
-    if asset is None or asset in (instrument.settlement_asset, instrument.quote):
-        return _Rates(value_rate, ONE, value_rate)
-    if asset == market.valuation_currency:
-        return _Rates(value_rate, value_rate, ONE)
-    message = f"the margin schedule of {name} is in {asset}, neither settlement asset nor valuation currency"
-    notes.append(Note("notional_asset_unknown", message, subject))
-    return None
+    return mark

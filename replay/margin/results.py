@@ -23,6 +23,7 @@ ACCOUNT_FIGURES = (
     "equity",
     "collateral_value",
     "initial_margin",
+    "open_order_initial_margin",
     "maintenance_margin",
     "margin_ratio",
     "equity_ratio",
@@ -157,6 +158,8 @@ class AccountMargin:
         cross_wallet_balance: by asset, without isolated margins.
         equity: wallet value without haircut + unrealised PnL.
         collateral_value: wallet value after haircuts + unrealised PnL; what the ratios use.
+        initial_margin: of positions and open orders.
+        open_order_initial_margin: the part of it that open orders claim.
         margin_ratio: maintenance margin / collateral value, scale 12, half-even.
         equity_ratio: equity / notional.
         margin_utilisation: initial margin / collateral value.
@@ -179,6 +182,7 @@ class AccountMargin:
     equity: Decimal | None
     collateral_value: Decimal | None
     initial_margin: Decimal | None
+    open_order_initial_margin: Decimal | None
     maintenance_margin: Decimal | None
     margin_ratio: Decimal | None
     equity_ratio: Decimal | None
@@ -205,6 +209,7 @@ class AccountMargin:
             "equity": _text(self.equity),
             "collateral_value": _text(self.collateral_value),
             "initial_margin": _text(self.initial_margin),
+            "open_order_initial_margin": _text(self.open_order_initial_margin),
             "maintenance_margin": _text(self.maintenance_margin),
             "margin_ratio": _text(self.margin_ratio),
             "equity_ratio": _text(self.equity_ratio),

@@ -49,6 +49,25 @@ def bankruptcy_price(mark_price: Decimal, size: Decimal, value_behind: Decimal) 
 
 
 @exact()
+def inverse_bankruptcy_price(value_at_mark: Decimal, size: Decimal, value_behind: Decimal) -> Decimal | None:
+    """Return the price of an inverse position at which the value behind it is used up, or None without one.
+
+    size ÷ (value at mark − value behind), at scale 18, rounded against the trader: a long's up, a
+    short's down. Q ÷ (WB + Q ÷ EP) for a long alone in its account (Bybit, without the closing fee).
+
+    Args:
+        value_at_mark: signed, in the settlement asset; of a long below zero.
+        size: value per unit of reciprocal price: −quantity × contract_size.
+        value_behind: in the settlement asset.
+    """
+    left = value_at_mark - value_behind
+    if not left or (left < 0) != (size < 0):
+        return None
+    rounding = Rounding.CEILING if size < 0 else Rounding.FLOOR
+    return divide(size, left, scale=BANKRUPTCY_SCALE, rounding=rounding)
+
+
+@exact()
 def bankruptcy_notional(
     net_notional_change: Decimal,
     collateral: Decimal,

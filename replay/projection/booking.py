@@ -171,7 +171,7 @@ class Booking:
         Raises:
             ZeroDivisionError: an inverse contract at price zero; nothing has changed then.
         """
-        contract, size, asset = instrument.contract, instrument.contract_size, instrument.settlement_asset
+        contract, size, asset = instrument.priced_as, instrument.contract_size, instrument.settlement_asset
         value = signed_cost(contract, quantity, size, price)
         key = (instrument.instrument, position_side)
         position = self.positions.get(key)

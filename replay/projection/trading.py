@@ -186,8 +186,8 @@ def _holders(state: VenueState, instrument: str) -> list[str]:
 
 def _same_value(before: Instrument, listed: Instrument) -> bool:
     """Tell whether a position's cost and value mean the same under both listings."""
-    return (before.contract, before.settlement_asset, before.contract_size) == (
-        listed.contract,
+    return (before.priced_as, before.settlement_asset, before.contract_size) == (
+        listed.priced_as,
         listed.settlement_asset,
         listed.contract_size,
     )

@@ -69,7 +69,7 @@ def account_claim(market: Market, account: Account) -> AccountClaim:
 def _unrealised_pnl(market: Market, position: Position) -> Decimal | None:
     instrument = market.instruments[position.instrument]
     mark = market.mark_prices.get(position.instrument)
-    if mark is None or market.is_stale(mark) or (instrument.contract == "inverse" and not mark.price):
+    if mark is None or market.is_stale(mark) or (instrument.priced_as == "inverse" and not mark.price):
         return None
-    value = signed_value(instrument.contract, position.quantity, instrument.contract_size, mark.price)
+    value = signed_value(instrument.priced_as, position.quantity, instrument.contract_size, mark.price)
     return value - position.cost

@@ -67,6 +67,11 @@ class Instrument:
     option_type: Literal["call", "put"] | None = None
     settled_price: Decimal | None = None
 
+    @property
+    def priced_as(self) -> Literal["linear", "inverse"]:
+        """How value hangs on price: an option's price is a premium in the settlement asset, so linear."""
+        return "linear" if self.kind == "option" else self.contract
+
 
 @dataclass(frozen=True, slots=True)
 class Price:

@@ -11,7 +11,7 @@ from replay.margin.contracts import entry_price
 from replay.margin.tiered import initial_margin
 from replay.venue.commands import Refusal
 from replay.venue.liquidation import RATIO_SCALE
-from replay.venue.order_margin import claims_of, order_room
+from replay.venue.order_margin import claims_of, margin_with_orders, order_room
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -119,13 +119,14 @@ def report_account_state(view: RiskView, command: ReportAccountState) -> Refusal
     if account is None:
         return Refusal(_UNKNOWN_ACCOUNT, f"account {command.account} is not known")
     cross = view.cross(account)
-    if cross is None:
+    claims = claims_of(view, view.venue.orders_of(account.account))
+    initial = None if claims is None else margin_with_orders(view, account, claims)
+    if cross is None or initial is None:
         return _UNDETERMINED
     ratio = None
     if cross.exposures and cross.value > 0:
         ratio = divide(cross.maintenance_margin, cross.value, scale=RATIO_SCALE, rounding=Rounding.HALF_EVEN)
     standings = [cross, *view.isolated(account)]
-    initial = sum((_initial_margin(view, account, each) for each in cross.exposures), ZERO)
     view.venue.journal.record(
         AccountStateReported(
             account=command.account,

@@ -101,6 +101,17 @@ def order_room(view: RiskView, account: Account, claims: Sequence[Claim]) -> Roo
     claims from the wallet the margin that its increases would have to bring.
     """
     cross = view.cross(account)
+    margin = margin_with_orders(view, account, claims)
+    if cross is None or margin is None:
+        return None
+    costs = sum((claim.loss + claim.fee for claim in claims), ZERO)
+    after_losses = cross.value - costs * cross.rate
+    return Room(after_losses, after_losses - margin * cross.rate)
+
+
+def margin_with_orders(view: RiskView, account: Account, claims: Sequence[Claim]) -> Decimal | None:
+    """Return the initial margin of positions and orders in the settlement asset; None is undetermined."""
+    cross = view.cross(account)
     if cross is None:
         return None
     quantities = {exposure.position.instrument: exposure.position.quantity for exposure in cross.exposures}
@@ -116,9 +127,7 @@ def order_room(view: RiskView, account: Account, claims: Sequence[Claim]) -> Roo
             return None
         here = [claim.quantity for claim in claims if claim.instrument == instrument]
         margin += _worst_margin(view, account, instrument, quantities[instrument], here, mark)
-    costs = sum((claim.loss + claim.fee for claim in claims), ZERO)
-    after_losses = cross.value - costs * cross.rate
-    return Room(after_losses, after_losses - margin * cross.rate)
+    return margin
 
 
 def _worst_margin(

@@ -22,6 +22,13 @@ from replay.margin import (
     quantity_to_close,
     threshold_prices,
 )
+from replay.margin.closed_forms import (
+    inverse_bankruptcy_price_by_leverage,
+    inverse_bankruptcy_price_with_fee,
+    inverse_liquidation_price_with_fee,
+    liquidation_price_with_fee,
+    to_tick,
+)
 from replay.state import MarginTier
 from tests.support.events import History
 
@@ -81,6 +88,82 @@ def test_bybit_linear_liquidation_price() -> None:
     required = maintenance_margin(flat("0.005"), Decimal(20000))
     leg = Leg(size=Decimal(1), cost=Decimal(20000))
     assert threshold_prices(margin, required, (leg,), Decimal(20000)).below == Decimal(19700)
+
+
+@pytest.mark.parametrize(
+    ("amount", "exactly", "published"),
+    [("11.605", "33599.42", "33599.40"), ("11.81", "33578.8597", "33578.8597")],
+)
+def test_binance_coin_margined_liquidation_price(amount: str, exactly: str, published: str) -> None:
+    """Binance developer forum 6292: 101 BTC, long 10 M USD at 45,000, 12.5 %; two tables, two prices.
+
+    Published with the older table's cents cut to a tick; which table was in force decides by 20 USD.
+    """
+    history = History(valuation_currency="BTC")
+    history.list_instrument(
+        "BTCUSD_PERP",
+        contract="inverse",
+        base="BTC",
+        quote="USD",
+        settlement_asset="BTC",
+        contract_size="100",
+        tick_size="0.1",
+    )
+    history.schedule("BTCUSD_PERP", ("0", None, "0.125", amount, "4"))
+    history.deposit("A", "101", "BTC")
+    history.fill("A", "buy", "100000", "45000", "BTCUSD_PERP")
+    history.mark("45000", "BTCUSD_PERP")
+    (position,) = evaluate(replay_events(history.events), "A").positions
+    price = position.liquidation_price
+    assert price is not None
+    scale = -int(Decimal(exactly).as_tuple().exponent)
+    assert round_to(price, scale, Rounding.HALF_EVEN) == Decimal(exactly)
+    assert abs(price - Decimal(published)) < Decimal("0.1")
+
+
+def test_bybit_inverse_liquidation_with_a_closing_fee() -> None:
+    """Bybit help centre, inverse: 10,000 USD at 8,000 with 0.5 BTC, 0.5 % of the entry value, fee 0.075 %."""
+    face, entry, wallet = Decimal(10000), Decimal(8000), Decimal("0.5")
+    fee = Decimal("0.00075")
+    bankruptcy = inverse_bankruptcy_price_with_fee(face, entry, wallet, fee)
+    assert cents(bankruptcy) == Decimal("5718.57")
+    liquidation = inverse_liquidation_price_with_fee(face, entry, wallet, Decimal("0.005"), fee)
+    assert cents(liquidation) == Decimal("5739.08")
+    assert to_tick(liquidation, Decimal("0.5"), up=True) == Decimal("5739.50")
+
+
+def test_without_a_fee_the_closed_form_of_bybit_is_what_the_general_search_finds() -> None:
+    """The same position, maintenance margin on the entry value by policy."""
+    history = History(valuation_currency="BTC")
+    history.policy(maintenance_basis="entry")
+    inverse = {"contract": "inverse", "base": "BTC", "quote": "USD", "settlement_asset": "BTC"}
+    history.list_instrument("BTCUSD", **inverse)
+    history.schedule("BTCUSD", ("0", None, "0.005", "0", "100"))
+    history.deposit("A", "0.5", "BTC")
+    history.fill("A", "buy", "10000", "8000", "BTCUSD")
+    history.mark("8000", "BTCUSD")
+    (position,) = evaluate(replay_events(history.events), "A").positions
+    terms = (Decimal(10000), Decimal(8000), Decimal("0.5"))
+    free = Decimal(0)
+    assert position.liquidation_price == inverse_liquidation_price_with_fee(*terms, Decimal("0.005"), free)
+    assert position.bankruptcy_price == inverse_bankruptcy_price_with_fee(*terms, free)
+
+
+def test_bybit_inverse_bankruptcy_price_by_leverage() -> None:
+    """Bybit help centre, inverse: 7890.08 at 50 times → 7735.37; on the tick, against the trader, 7735.5."""
+    price = inverse_bankruptcy_price_by_leverage(Decimal("7890.08"), Decimal(50), long=True)
+    assert cents(price) == Decimal("7735.37")
+    assert to_tick(price, Decimal("0.5"), up=True) == Decimal("7735.5")
+
+
+@pytest.mark.parametrize("quantity", ["2", "-2"])
+def test_a_fee_of_okx_is_a_higher_rate_in_the_general_search(quantity: str) -> None:
+    """OKX, Gate: LP = (EP ∓ margin/q) / (1 ∓ (mmr + fee)) (DOMAIN §2)."""
+    size, entry = Decimal(quantity), Decimal(30000)
+    price = liquidation_price_with_fee(entry, Decimal(3000), size, Decimal("0.005"), Decimal("0.0005"))
+    leg = Leg(size=size, cost=size * entry, tiers=flat("0.0055"))
+    found = threshold_prices(Decimal(3000), Decimal(0), (leg,), entry)
+    assert price == (found.below if size > 0 else found.above)
 
 
 def test_nautilus_margin_models() -> None:

@@ -220,20 +220,6 @@ def test_a_mark_older_than_the_policy_accepts_decides_nothing() -> None:
     assert "mark_price_stale" in codes(late)
 
 
-@pytest.mark.parametrize(("kind", "contract"), [("perpetual", "inverse"), ("option", "linear")])
-def test_a_contract_that_is_not_evaluated_leaves_its_holder_undetermined(kind: str, contract: str) -> None:
-    history = venue()
-    history.list_instrument("OTHER", kind=kind, contract=contract)
-    history.schedule("OTHER")
-    history.mark("100", "OTHER")
-    history.deposit("A", "10000")
-    history.fill("A", "sell", "1", "100", "OTHER")
-    margin = account(history)
-    assert margin.state == "undetermined"
-    assert margin.maintenance_margin is None
-    assert "contract_not_evaluated" in codes(margin)
-
-
 def test_a_negative_value_is_bankrupt_and_no_negative_ratio_is_given() -> None:
     history = venue()
     history.deposit("A", "1000")
