@@ -91,6 +91,7 @@ def _words(record: Account, margin: AccountMargin, folded: str) -> str:
         ("equity", figure(margin.equity, currency)),
         ("collateral value", figure(margin.collateral_value, currency)),
         ("initial margin", figure(margin.initial_margin, currency)),
+        ("of it for orders", figure(margin.open_order_initial_margin, currency)),
         ("maintenance margin", figure(margin.maintenance_margin, currency)),
         ("buffer", figure(margin.buffer, currency)),
         ("margin ratio", percent(margin.margin_ratio)),
