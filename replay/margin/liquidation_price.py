@@ -188,6 +188,8 @@ def _lines(
                 slope -= max(required, ZERO) * leg.margin_rate
             elif leg.tiers:
                 tier = _tier_at(leg, inside)
+                if _requires_nothing(leg, tier, inside):
+                    continue
                 slope -= abs(leg.size) * leg.notional_rate * tier.maintenance_margin_rate * leg.margin_rate
                 constant += tier.maintenance_amount * leg.margin_rate
         lines.append(_Line(start, end, Fraction(slope), Fraction(constant)))
@@ -196,9 +198,15 @@ def _lines(
 
 def _tier_edges(leg: Leg) -> Iterator[Fraction]:
     if leg.notional is not None:
-        return iter(())
+        return
     scale = Fraction(abs(leg.size) * leg.notional_rate)
-    return (Fraction(tier.notional_floor) / scale for tier in leg.tiers[1:] if tier.notional_floor > 0)
+    for tier in leg.tiers[1:]:
+        if tier.notional_floor > 0:
+            yield Fraction(tier.notional_floor) / scale
+    # Where an amount is more than the rate asks for, nothing is required, and not less than nothing.
+    for tier in leg.tiers:
+        if tier.maintenance_amount > 0 and tier.maintenance_margin_rate > 0:
+            yield Fraction(tier.maintenance_amount) / Fraction(tier.maintenance_margin_rate) / scale
 
 
 def _tier_at(leg: Leg, price: Fraction) -> MarginTier:
@@ -209,6 +217,11 @@ def _tier_at(leg: Leg, price: Fraction) -> MarginTier:
             break
         chosen = tier
     return chosen
+
+
+def _requires_nothing(leg: Leg, tier: MarginTier, price: Fraction) -> bool:
+    notional = Fraction(abs(leg.size) * leg.notional_rate) * price
+    return notional * Fraction(tier.maintenance_margin_rate) <= Fraction(tier.maintenance_amount)
 
 
 def _decimal(price: Fraction | None, rounding: Rounding) -> Decimal | None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ledger.amounts import MAXIMUM_SCALE, ONE, ZERO, Rounding, divide, exact
+from ledger.amounts import MAXIMUM_SCALE, ONE, Rounding, divide, exact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,9 +70,3 @@ class OpenInterestMargin:
             return notional
         scaled = self.base * span + over * (ONE - self.base)
         return divide(notional * scaled, span, scale=MAXIMUM_SCALE, rounding=Rounding.UP)
-
-
-@exact()
-def open_interest_notional(contracts: Decimal, notional_per_contract: Decimal) -> Decimal:
-    """Return open interest in the notional asset: contracts of all longs × notional of one contract."""
-    return max(contracts * notional_per_contract, ZERO)

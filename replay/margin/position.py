@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ledger.amounts import ONE, ZERO
 from replay.margin.contracts import entry_price, signed_value
+from replay.margin.liquidation_price import Leg
 from replay.margin.portfolio import PortfolioTerms
 from replay.margin.results import Note
 from replay.margin.terms import margin_terms
@@ -14,13 +15,12 @@ from replay.margin.terms import margin_terms
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from replay.margin.liquidation_price import Leg
     from replay.margin.market import Market
     from replay.margin.terms import MarginTerms
     from replay.state.records import Account, Instrument, MarginMode, Position, Price
 
 # Notes that leave the figures certain.
-_FOR_INFORMATION = frozenset({"above_last_tier", "no_liquidation_price"})
+_FOR_INFORMATION = frozenset({"above_last_tier"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def _open_position(
     if account.margin_mode(name) == "portfolio":
         portfolio, required = _in_portfolio(market, instrument, position, notes)
     elif instrument.kind == "option" and position.quantity > 0:
-        required = _Required(ZERO, ZERO)
+        required = _Required(ZERO, ZERO, leg=_leg_alone(position, size, value_rate))
     else:
         terms = margin_terms(market, instrument, notes)
         if terms is not None and mark is not None:
@@ -167,6 +167,13 @@ def _required(account: Account, position: Position, terms: MarginTerms, notes: l
         terms.leverage(position.quantity, chosen),
         terms.leg(position.quantity, position.cost),
     )
+
+
+def _leg_alone(position: Position, contract_size: Decimal, value_rate: Decimal | None) -> Leg | None:
+    """Return a position whose value moves with its price and which requires nothing."""
+    if value_rate is None or value_rate <= 0:
+        return None
+    return Leg(position.quantity * contract_size, position.cost, (), value_rate)
 
 
 def _in_portfolio(

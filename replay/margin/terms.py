@@ -42,9 +42,9 @@ class MarginTerms:
             contract's own value at the mark.
         value_rate: settlement asset → valuation currency.
         notional_rate: settlement asset → the tiers' asset.
-        margin_rate: the tiers' asset → valuation currency; with ``through_mark`` the settlement asset's.
-        through_mark: the tiers are in the quote of an inverse contract: what they require is divided by
-            the mark.
+        margin_rate: the tiers' asset → valuation currency; with ``through`` the settlement asset's.
+        through: the tiers are in the quote of a contract that settles in the base: what they require is
+            divided by this price, the mark (of an option the underlying's).
         on_entry: maintenance margin is taken on the notional at entry.
         scaled: the open-interest-scaled terms, if those hold.
         open_interest: contracts of all longs.
@@ -58,7 +58,7 @@ class MarginTerms:
     value_rate: Decimal
     notional_rate: Decimal
     margin_rate: Decimal
-    through_mark: bool
+    through: Decimal | None
     on_entry: bool
     scaled: OpenInterestMargin | None = None
     open_interest: Decimal = ZERO
@@ -106,17 +106,18 @@ class MarginTerms:
             return None
         instrument = self.instrument
         size = quantity * instrument.contract_size
-        fixed = self.notional_price is not None and not self.through_mark
+        inverse = instrument.priced_as == "inverse"
+        fixed = self.notional_price is not None and not inverse
         depends = not fixed and not (self.on_entry and self.notional_price is None)
         return Leg(
-            -size if instrument.priced_as == "inverse" else size,
+            -size if inverse else size,
             cost,
             self.tiers if depends else (),
             self.value_rate,
             self.notional_rate,
             self.margin_rate,
-            inverse=instrument.priced_as == "inverse",
-            notional=self.notional(quantity) if self.through_mark else None,
+            inverse=inverse,
+            notional=self.notional(quantity) if inverse and self.through is not None else None,
         )
 
     def beyond_tiers(self, quantity: Decimal, cost: Decimal) -> bool:
@@ -128,8 +129,8 @@ class MarginTerms:
         return (abs(cost) * self.notional_rate if entry else self.notional(quantity)) > cap
 
     def _valued(self, amount: Decimal) -> Decimal:
-        if self.through_mark:
-            amount = divide(amount, self.mark_price, scale=MAXIMUM_SCALE, rounding=REQUIREMENT_ROUNDING)
+        if self.through is not None:
+            amount = divide(amount, self.through, scale=MAXIMUM_SCALE, rounding=REQUIREMENT_ROUNDING)
         return amount * self.margin_rate
 
 
@@ -163,13 +164,15 @@ def margin_terms(
     rates = _rates(market, instrument, schedule, value_rate, notes)
     if rates is None:
         return None
-    notional_rate, margin_rate, through_mark = rates
-    notional_price = ONE if through_mark else None
+    notional_rate, margin_rate, in_quote = rates
+    notional_price = ONE if in_quote else None
+    through = price if in_quote else None
     if instrument.kind == "option":
-        notional_price = _underlying(market, instrument, notes)
-        if notional_price is None:
+        underlying = _underlying(market, instrument, notes, in_quote=in_quote)
+        if underlying is None:
             return None
-        notional_price *= notional_rate
+        notional_price = underlying * notional_rate
+        through = underlying if in_quote else None
     return MarginTerms(
         instrument,
         schedule,
@@ -179,7 +182,7 @@ def margin_terms(
         value_rate,
         notional_rate,
         margin_rate,
-        through_mark,
+        through,
         market.policy.maintenance_basis == "entry",
         scaled,
         market.open_interest.get(name, ZERO),
@@ -209,9 +212,12 @@ def _schedule(market: Market, instrument: Instrument, notes: list[Note]) -> Marg
 def _rates(
     market: Market, instrument: Instrument, schedule: MarginSchedule, value_rate: Decimal, notes: list[Note]
 ) -> tuple[Decimal, Decimal, bool] | None:
-    """Return (settlement → tiers' asset, tiers' asset → valuation currency, through the mark)."""
+    """Return (settlement → tiers' asset, tiers' asset → valuation currency, whether that is the quote).
+
+    In the quote of a contract that settles in the base, the second rate is that of the settlement asset.
+    """
     name, asset = instrument.instrument, schedule.notional_asset
-    inverse = instrument.priced_as == "inverse"
+    inverse = instrument.contract == "inverse"
     if asset is None or asset == instrument.settlement_asset or (asset == instrument.quote and not inverse):
         return ONE, value_rate, False
     if asset == instrument.quote:
@@ -223,12 +229,14 @@ def _rates(
     return None
 
 
-def _underlying(market: Market, instrument: Instrument, notes: list[Note]) -> Decimal | None:
-    """Return what one unit of an option's underlying is worth in the settlement asset."""
-    if instrument.contract == "inverse":
+def _underlying(
+    market: Market, instrument: Instrument, notes: list[Note], *, in_quote: bool
+) -> Decimal | None:
+    """Return what one unit of an option's underlying is worth in the settlement asset, or in the quote."""
+    if instrument.contract == "inverse" and not in_quote:
         return ONE  # settled in the base: one unit is one unit
     index = None if instrument.index is None else market.index_prices.get(instrument.index)
-    if index is None:
+    if index is None or index.price <= 0:
         message = f"no index price of the underlying of {instrument.instrument} is recorded"
         notes.append(Note("no_index_price", message, f"instrument/{instrument.instrument}"))
         return None

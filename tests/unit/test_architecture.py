@@ -20,7 +20,13 @@ MONEY = ("ledger/amounts.py", "ledger/events", "ledger/importers", "replay")
 # The terminal's progress, polling intervals and the like are no money.
 NO_MONEY = ("replay/cli",)
 # Fraction divides exactly; the demonstration's day divides by 5 and 100 inside exact(), which would raise.
-DIVIDES_EXACTLY = ("replay/margin/liquidation_price.py", "replay/venue/demo", "replay/cli", "replay/store")
+DIVIDES_EXACTLY = (
+    "replay/margin/liquidation_price.py",
+    "replay/margin/portfolio.py",
+    "replay/venue/demo",
+    "replay/cli",
+    "replay/store",
+)
 READS_THE_CLOCK = ("ledger/clock.py",)
 CLOCK_READERS = {
     "datetime.now",

@@ -117,3 +117,9 @@ def test_amounts_are_converted_on_both_sides() -> None:
     assert threshold_prices(Decimal(20), Decimal(0), [in_valuation], Decimal(100)).below == Decimal(
         "90.909090909090909090"
     )
+
+
+def test_an_amount_greater_than_the_rate_asks_for_requires_nothing_and_not_less() -> None:
+    tiers = (MarginTier(Decimal(0), None, Decimal("0.01"), Decimal(100), Decimal(10)),)
+    found = threshold_prices(Decimal(100), Decimal(0), [Leg(Decimal(1), Decimal(1000), tiers)], Decimal(1000))
+    assert found.below == Decimal(900)

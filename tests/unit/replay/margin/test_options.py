@@ -96,3 +96,30 @@ def test_settlement_pays_the_value_at_expiry() -> None:
     account = replay_events(history.events).accounts["A"]
     assert account.balances["USDT"] == Decimal(11400)
     assert not account.positions
+
+
+def test_tiers_in_the_quote_of_an_option_that_settles_in_the_base_go_by_the_index() -> None:
+    history = venue("inverse", quote="USD", settlement_asset="BTC")
+    history.add("AssetPriceUpdated", asset="BTC", valuation_currency="USDT", price="50000")
+    tiers = (("0", "100000", "0.1", "0", "5"), ("100000", None, "0.2", "10000", "2"))
+    history.schedule(CALL, *tiers, notional_asset="USD")
+    history.fill("A", "sell", "5", "0.03", CALL)
+    history.mark("0.03", CALL)
+    assert "no_index_price" in codes(evaluated(history))
+    history.add("IndexPriceUpdated", index="BTC", price="50000")
+    margin = evaluated(history)
+    assert margin.maintenance_margin == Decimal(40000)  # 250,000 USD × 20 % − 10,000
+
+
+def test_both_sides_of_an_option_move_with_its_price() -> None:
+    history = venue()
+    history.schedule(CALL, ("0", None, "0.1", "0", "5"))
+    history.add("IndexPriceUpdated", index="BTC", price="50000")
+    history.add("AccountOpened", account="B", margin_mode="cross", position_mode="hedge", kind="customer")
+    history.deposit("B", "6000")
+    history.fill("B", "sell", "1", "1500", CALL, position_side="short")
+    history.fill("B", "buy", "1", "1500", CALL, position_side="long")
+    history.mark("1500", CALL)
+    margin = evaluate(replay_events(history.events), "B")
+    assert margin.state == "healthy"
+    assert [each.liquidation_price for each in margin.positions] == [None, None]
