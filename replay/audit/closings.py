@@ -82,18 +82,27 @@ class ClosingLog:
     """
 
     def __init__(self, liquidations: LiquidationRecorder, precision: PrintedPrecision) -> None:
-        self.takeovers: list[FundTakeover] = []
         self._liquidations = liquidations
         self._precision = precision
-        self._closings: list[Closing] = []
+        self._closings: dict[str, list[Closing]] = {}
+        self._takeovers: dict[str, list[FundTakeover]] = {}
         # (liquidation, trade id), and (liquidation, instrument) of takeovers that list no trades.
         self._fund_trades: set[tuple[str, str | None]] = set()
         self._other_trades: set[tuple[str, str | None]] = set()
         self._fund_named: set[tuple[str, str]] = set()
 
-    def closings(self) -> list[Closing]:
-        """Return every closing with its counterparty, as far as it is known by now."""
-        return [replace(each, counterparty=self._counterparty(each)) for each in self._closings]
+    def liquidations(self) -> list[str]:
+        """Return the liquidations that were closed by anybody."""
+        return list(dict.fromkeys((*self._closings, *self._takeovers)))
+
+    def closings(self, liquidation: str) -> list[Closing]:
+        """Return a liquidation's closings with their counterparties, as far as they are known by now."""
+        found = self._closings.get(liquidation, [])
+        return [replace(each, counterparty=self._counterparty(each)) for each in found]
+
+    def takeovers(self, liquidation: str) -> list[FundTakeover]:
+        """Return what the insurance fund has taken over in a liquidation by now."""
+        return self._takeovers.get(liquidation, [])
 
     def _counterparty(self, closing: Closing) -> Counterparty:
         liquidation = closing.decision.liquidation
@@ -144,7 +153,7 @@ class ClosingLog:
             trades = self._fund_trades if fund else self._other_trades
             trades.add((decision.liquidation, fill.trade_id))
         if fund:
-            self.takeovers.append(FundTakeover(decision, event.sequence, fill.account, side))
+            self._take_over(FundTakeover(decision, event.sequence, fill.account, side))
 
     def _trade(self, state: VenueState, event: Event, trade: TradeExecuted) -> None:
         decision = self._liquidations.decision(None, trade.trade_id)
@@ -159,7 +168,10 @@ class ClosingLog:
             self._close(state, event, decision, side, "fund" if fund else "other")
             if fund:
                 other_side = replace(side, quantity=-quantity)
-                self.takeovers.append(FundTakeover(decision, event.sequence, other, other_side))
+                self._take_over(FundTakeover(decision, event.sequence, other, other_side))
+
+    def _take_over(self, takeover: FundTakeover) -> None:
+        self._takeovers.setdefault(takeover.decision.liquidation, []).append(takeover)
 
     def _close(
         self, state: VenueState, event: Event, decision: Decision, side: Side, counterparty: Counterparty
@@ -169,7 +181,7 @@ class ClosingLog:
             return
         position = position_at(decision.judgement, side.key)
         tick = tick_of(side.price, instrument, event, self._precision)
-        self._closings.append(
+        self._closings.setdefault(decision.liquidation, []).append(
             Closing(
                 decision=decision,
                 sequence=event.sequence,

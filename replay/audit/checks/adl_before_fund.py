@@ -93,10 +93,8 @@ class AdlBeforeFund(Check):
             quantity = case.quantity + sum(
                 (
                     abs(each.trade.quantity)
-                    for each in self.facts.closings.takeovers
-                    if each.decision.liquidation == case.data.liquidation
-                    and each.trade.key[0] == case.data.instrument
-                    and each.sequence > case.event.sequence
+                    for each in self.facts.closings.takeovers(case.data.liquidation)
+                    if each.trade.key[0] == case.data.instrument and each.sequence > case.event.sequence
                 ),
                 ZERO,
             )
@@ -151,11 +149,9 @@ class AdlBeforeFund(Check):
     def _owed_already(self, state: VenueState, decision: Decision) -> Decimal:
         """Return what the fund's takeovers in a liquidation so far fall short of bankruptcy prices."""
         owed = ZERO
-        for closing in self.facts.closings.closings():
-            if closing.decision.liquidation != decision.liquidation or closing.counterparty != "fund":
-                continue
+        for closing in self.facts.closings.closings(decision.liquidation):
             instrument = state.instruments[closing.trade.key[0]]
-            if closing.bankruptcy_price is not None:
+            if closing.counterparty == "fund" and closing.bankruptcy_price is not None:
                 lost = (closing.bankruptcy_price - closing.trade.price) * -closing.trade.quantity
                 owed += max(lost * instrument.contract_size, ZERO)
         return owed

@@ -37,7 +37,8 @@ class TakeoverPrice(Check):
     def finish(self, _state: VenueState) -> None:
         """Look at every closing, now that both sides of its trade were seen."""
         unknown: Counter[str] = Counter()
-        for closing in self.facts.closings.closings():
+        log = self.facts.closings
+        for closing in (each for name in log.liquidations() for each in log.closings(name)):
             if closing.mark is None or closing.bankruptcy_price is None or closing.long is None:
                 unknown[
                     "have no bankruptcy price: the decision is undetermined, or not of a linear contract"

@@ -54,7 +54,8 @@ class WaterfallSteps(Check):
 
     def finish(self, _state: VenueState) -> None:
         """Look at what the insurance fund took over."""
-        for takeover in self.facts.closings.takeovers:
+        log = self.facts.closings
+        for takeover in (each for name in log.liquidations() for each in log.takeovers(name)):
             decision, instrument = takeover.decision, takeover.trade.key[0]
             did = f"{takeover.fund} took over {instrument}"
             policy = decision.judgement.policy
