@@ -110,9 +110,10 @@ class SocialisedLoss(Check):
         if rate is None or None in equities.values():
             self._unknown_bearers += 1
         known = {name: equity for name, equity in equities.items() if equity is not None}
+        known |= {name: ZERO for name in shares if name not in state.accounts}
         if rate is not None:
             yield from _too_much(shares, known, rate, unit)
-        if policy.loss_allocation == "equity" and rate is not None and len(known) == len(equities):
+        if policy.loss_allocation == "equity" and rate is not None and None not in equities.values():
             yield from _not_by_equity(loss.amount, shares, known, unit)
 
     def _fund_had_more(self, state: VenueState, market: Market, asset: str, unit: Decimal) -> Iterator[str]:

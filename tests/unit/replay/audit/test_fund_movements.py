@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.support.waterfall import INSTRUMENT, Waterfall, found, places
@@ -9,7 +11,7 @@ from tests.support.waterfall import INSTRUMENT, Waterfall, found, places
 CODE = "insurance_fund_movement_differs"
 
 
-def closed_at(price: str, mark: str = "880", **terms: str) -> Waterfall:
+def closed_at(price: str, mark: str = "880", **terms: Any) -> Waterfall:
     """A has sold all he had to the fund: his wallet is 10 × (price − 900)."""
     venue = Waterfall(mark=mark, **terms)
     isolated = terms.get("margin_mode") == "isolated"
