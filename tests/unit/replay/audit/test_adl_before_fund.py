@@ -81,6 +81,31 @@ def test_what_the_fund_holds_already_requires_margin_too(fund: str, could: bool)
     assert places(venue, CODE) == ([("A", first)] if could else [])
 
 
+@pytest.mark.parametrize(("fund", "could"), [("890", True), ("889.999999", False)])
+def test_what_it_holds_in_other_instruments_counts(fund: str, could: bool) -> None:  # noqa: FBT001 (parametrised)
+    venue = Waterfall(mark="880", fund=fund)
+    venue.list_instrument("ETH-PERP", tick_size="0.5")
+    venue.schedule("ETH-PERP", ("0", None, "0.05", "0", "20"))
+    venue.mark("1000", "ETH-PERP")
+    venue.open("D", "9000")
+    venue.trade("F", "buy", "D", "5", "1000", instrument="ETH-PERP")
+    venue.start()
+    first = venue.deleverage("C", "4")
+    venue.deleverage("B", "6")
+    assert places(venue, CODE) == ([("A", first)] if could else [])
+
+
+@pytest.mark.parametrize(("fund", "could"), [("200", True), ("199.999999", False)])
+def test_a_gain_that_is_not_realised_pays_no_shortfall(fund: str, could: bool) -> None:  # noqa: FBT001 (parametrised)
+    venue = Waterfall(mark="880", fund=fund)
+    venue.open("D", "9000")
+    venue.trade("F", "buy", "D", "5", "500")
+    venue.start()
+    first = venue.deleverage("C", "4")
+    venue.deleverage("B", "6")
+    assert places(venue, CODE) == ([("A", first)] if could else [])
+
+
 @pytest.mark.parametrize(("fund", "could"), [("640", True), ("639.999999", False)])
 def test_what_it_took_at_the_mark_before_is_owed_already(fund: str, could: bool) -> None:  # noqa: FBT001 (parametrised)
     # It took 4 and owes 80 for them, and 120 for the rest; then it holds 10.

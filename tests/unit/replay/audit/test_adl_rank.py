@@ -127,11 +127,12 @@ def test_who_would_not_stay_within_the_boundary_is_not_passed_over() -> None:
 
 
 def test_who_is_over_the_boundary_already_is_not_passed_over() -> None:
+    # C has 880 under a requirement of 926; after closing his short at 900 he would have 800 under 750.
     venue = Waterfall(mark="1000")
     venue.list_instrument("ETH-PERP", tick_size="0.5")
     venue.schedule("ETH-PERP", ("0", None, "0.05", "0", "20"))
     venue.mark("1000", "ETH-PERP")
-    venue.trade("C", "buy", "B", "17", "1000", instrument="ETH-PERP")
+    venue.trade("C", "buy", "B", "15", "1000", instrument="ETH-PERP")
     venue.mark("880")
     venue.start()
     venue.deleverage("B", "6")

@@ -39,6 +39,13 @@ def test_the_fund_receives_at_most_what_is_left(amount: str, wrong: bool) -> Non
     assert places(venue, CODE) == ([("A", contributed)] if wrong else [])
 
 
+def test_nothing_is_lacking_where_something_is_left_and_the_other_way_round() -> None:
+    left, lacking = closed_at("940", mark="940"), closed_at("880")
+    drawn, contributed = left.draw("1"), lacking.contribute("1")
+    assert places(left, CODE) == [("A", drawn)]
+    assert places(lacking, CODE) == [("A", contributed)]
+
+
 def test_the_finding_shows_both_figures_and_the_decision() -> None:
     venue = closed_at("880")
     drawn = venue.draw("250")
