@@ -21,7 +21,7 @@ from ledger.amounts import exact
 from replay.margin.account import evaluate_account
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from decimal import Decimal
 
     from replay.margin.market import Market
@@ -112,9 +112,19 @@ class DeleveragingQueue:
     unranked: tuple[str, ...]
 
 
+def _evaluated(account: Account, market: Market) -> AccountMargin:
+    return evaluate_account(account, market, with_prices=False)
+
+
 @exact()
 def deleveraging_queue(
-    accounts: Iterable[Account], market: Market, instrument: str, *, long: bool, rank: str | None = None
+    accounts: Iterable[Account],
+    market: Market,
+    instrument: str,
+    *,
+    long: bool,
+    rank: str | None = None,
+    evaluate: Callable[[Account, Market], AccountMargin] = _evaluated,
 ) -> DeleveragingQueue:
     """Return who holds a linear instrument on one side, in the order of the ranking.
 
@@ -126,6 +136,7 @@ def deleveraging_queue(
         instrument: which.
         long: which side of it is to be deleveraged.
         rank: one of :data:`ADL_RANKS`; None is the first.
+        evaluate: returns an account's figures, for whoever has them already.
 
     Raises:
         ValueError: there is no such ranking.
@@ -142,7 +153,7 @@ def deleveraging_queue(
         ]
         if not held:
             continue
-        margin = evaluate_account(account, market, with_prices=False)
+        margin = evaluate(account, market)
         for position in held:
             candidate = _candidate(account, position, margin, market, rank)
             if candidate is None:

@@ -178,7 +178,11 @@ def venues(draw: st.DrawFn) -> TestVenue:
     return venue
 
 
-_several = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+_several = settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 
 
 @_several

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from ledger.amounts import exact, format_exact
 from replay.audit.check import Check, FindingKind
+from replay.audit.evaluations import Evaluations
 from replay.audit.units import OVER, judged_by, unit_states
 from replay.findings import Severity
 from replay.margin import Market, evaluate_account
@@ -49,6 +50,7 @@ class AdlRank(Check):
         super().__init__(facts)
         self._deleveraged: dict[tuple[str, str], set[str]] = {}
         self._unknown: Counter[str] = Counter()
+        self._evaluations = Evaluations()
 
     @exact()
     def before(self, state: VenueState, event: Event) -> None:
@@ -84,12 +86,14 @@ class AdlRank(Check):
                 f"auto-deleveragings are ranked by {market.policy.adl_rank}, which is not known"
             ] += 1
             return
+        self._evaluations.enter(market)
         queue = deleveraging_queue(
             state.accounts.values(),
             market,
             data.instrument,
             long=not bankrupt_long,
             rank=market.policy.adl_rank,
+            evaluate=self._evaluations.evaluate,
         )
         own = [each for each in queue.candidates if each.account == data.counterparty_account]
         if not own:

@@ -103,7 +103,7 @@ def test_a_stranger_has_no_equity_to_bear_with() -> None:
         ({"B": "173.333334", "C": "26.666666"}, []),
         ({"B": "173.333335", "C": "26.666665"}, ["B", "C"]),
         ({"B": "200"}, ["B", "C"]),
-        ({"B": "180", "C": FAIR["C"]}, ["B"]),  # the shares do not even sum to the loss
+        ({"B": "173.33334", "C": FAIR["C"]}, ["B"]),  # the shares do not even sum to the loss
         ({"B": "100", "C": "100"}, ["B", "C"]),
     ],
 )
