@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from replay.audit.breaches import BreachLog
 from replay.audit.calls import CallLog
+from replay.audit.closings import ClosingLog
 from replay.audit.precision import PrintedPrecision
 from replay.audit.recorder import LiquidationRecorder
 from replay.audit.units import UnitTracker
@@ -34,6 +35,7 @@ class Facts:
         calls: who is at or over the margin call ratio, since when, and what was done about it.
         units: the level of every unit after every event.
         liquidations: every liquidation with the state it met and the fills that followed.
+        closings: the trades that carried them out, with their parties.
     """
 
     max_latency_seconds: Decimal | None = None
@@ -42,10 +44,12 @@ class Facts:
     calls: CallLog = field(default_factory=CallLog)
     units: UnitTracker = field(init=False)
     liquidations: LiquidationRecorder = field(init=False)
+    closings: ClosingLog = field(init=False)
 
     def __post_init__(self) -> None:
         self.units = UnitTracker(self.breaches, self.calls)
         self.liquidations = LiquidationRecorder(self.breaches, self.precision)
+        self.closings = ClosingLog(self.liquidations, self.precision)
 
     def latency_limit(self, policy: RiskPolicy | None) -> Decimal | None:
         """Return within how many seconds the engine has to act; None where nothing says so."""
@@ -63,6 +67,7 @@ class Facts:
         self.precision.before(state, event)
         self.calls.before(state, event)
         self.liquidations.before(state, event)
+        self.closings.before(state, event)
 
     def after(self, state: VenueState, event: Event) -> None:
         """See an event with the state that it leaves."""

@@ -122,6 +122,15 @@ class BegunLiquidation:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """Whom a recorded liquidation is of, and what rebuilt state says about the decision."""
+
+    liquidation: str
+    account: str
+    judgement: Judgement
+
+
+@dataclass(frozen=True, slots=True)
 class StrayFill:
     """A liquidation fill that no recorded liquidation calls for."""
 
@@ -148,6 +157,23 @@ class LiquidationRecorder:
         self._precision = precision
         self._latest: dict[str, LiquidationCase] = {}
         self._by_trade: dict[str, LiquidationCase] = {}
+
+    def decision(self, liquidation: str | None, trade_id: str | None = None) -> Decision | None:
+        """Return the decision behind a liquidation that was recorded so far.
+
+        Args:
+            liquidation: its id, where something names one.
+            trade_id: else, of a trade that a LiquidationExecuted lists.
+        """
+        begun = None if liquidation is None else self.begun.get(liquidation)
+        if liquidation is not None and begun is not None:
+            return Decision(liquidation, begun.account, begun.judgement)
+        case = None if liquidation is None else self._latest.get(liquidation)
+        if liquidation is None and trade_id is not None:
+            case = self._by_trade.get(trade_id)
+        if case is None:
+            return None
+        return Decision(case.data.liquidation, case.data.account, case.judgement)
 
     @exact()
     def before(self, state: VenueState, event: Event) -> None:

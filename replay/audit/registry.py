@@ -5,15 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ledger.errors import InvalidInputError
+from replay.audit.checks.adl_before_fund import AdlBeforeFund
+from replay.audit.checks.adl_rank import AdlRank
 from replay.audit.checks.anomalies import Anomalies
+from replay.audit.checks.bankruptcy_price import BankruptcyPrice
+from replay.audit.checks.fund_movements import FundMovements
+from replay.audit.checks.fund_negative import FundNegative
 from replay.audit.checks.liquidation_closes import LiquidationCloses
 from replay.audit.checks.liquidation_missed import LiquidationMissed
 from replay.audit.checks.liquidation_notional import LiquidationNotional
 from replay.audit.checks.liquidation_verdict import LiquidationVerdict
 from replay.audit.checks.negative_equity import NegativeEquity
 from replay.audit.checks.schedules import Schedules
+from replay.audit.checks.socialised_loss import SocialisedLoss
 from replay.audit.checks.takeover_fills import LiquidationFills, TakeoverFills
+from replay.audit.checks.takeover_price import TakeoverPrice
 from replay.audit.checks.trade_sums import TradeSums
+from replay.audit.checks.waterfall_steps import WaterfallSteps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +39,15 @@ CHECKS: tuple[type[Check], ...] = (
     Schedules,
     NegativeEquity,
     Anomalies,
+    # The waterfall of a liquidation.
+    TakeoverPrice,
+    BankruptcyPrice,
+    FundMovements,
+    FundNegative,
+    AdlRank,
+    AdlBeforeFund,
+    SocialisedLoss,
+    WaterfallSteps,
 )
 
 

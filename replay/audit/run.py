@@ -29,7 +29,6 @@ NOT_COMPARED = frozenset(
         "FundingSettled",
         "MarginCallCured",
         "MarginCallIssued",
-        "PositionAutoDeleveraged",
         "SourceTotalsReported",
         "StateCommitted",
     }

@@ -257,7 +257,7 @@ def test_a_takeover_better_than_bankruptcy_is_no_difference_of_notional() -> Non
     venue = LiquidatedVenue(executed=better, fill={"price": "49150"})
     venue.open()
     venue.liquidate()
-    venue.take_over(price="49150")
+    venue.take_over(account="B", price="49150")
     liquidation = only(venue.history.events)
     assert liquidation.residual is not None
     assert liquidation.residual > 150
