@@ -59,15 +59,16 @@ def bankruptcy_price_at(
 ) -> Decimal | None:
     """Return the price at which a position uses up its share of its unit's equity; called in ``exact()``.
 
-    mark − share ÷ size, where the equity is shared by maintenance margin, or by notional where the
-    policy says so or nothing is required. Rounded to the tick against the trader (a long's up, a
+    mark − share ÷ size, of an inverse contract mark × notional ÷ (notional ± share), where the equity
+    is shared by maintenance margin, or by notional where the policy says so or nothing is required.
+    Rounded to the tick against the trader (a long's up, a
     short's down), and at least one tick, since no lower price exists.
 
     Returns:
         None where it cannot be known: the unit was undetermined or held no such position, the
-        contract is not linear, or the policy names another allocation.
+        contract is an option, the policy names another allocation, or no price uses the share up.
     """
-    if instrument.contract != "linear" or instrument.kind == "option":
+    if instrument.kind == "option":
         return None
     unit = unit_of(judgement, key)
     position = position_at(judgement, key)
@@ -78,11 +79,16 @@ def bankruptcy_price_at(
     mark, notional = position.mark_price, position.notional
     if share is None or mark is None or not notional:
         return None
-    # Size × rate is notional ÷ mark, with the position's sign.
+    # Size × rate is notional ÷ mark (inverse: notional × mark), with the position's sign.
     long = position.quantity > 0
-    value = mark * (notional - share if long else notional + share)
     rounding = Rounding.CEILING if long else Rounding.FLOOR
-    price = divide(value, notional, scale=BANKRUPTCY_SCALE, rounding=rounding)
+    if instrument.priced_as == "linear":
+        value, divisor = mark * (notional - share if long else notional + share), notional
+    else:
+        value, divisor = mark * notional, notional + share if long else notional - share
+    if divisor <= 0:
+        return None
+    price = divide(value, divisor, scale=BANKRUPTCY_SCALE, rounding=rounding)
     return max(divide(price, tick, scale=0, rounding=rounding) * tick, tick)
 
 

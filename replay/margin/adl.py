@@ -69,7 +69,8 @@ def pnl_leverage(unrealised_pnl: Decimal, cost: Decimal, notional: Decimal, equi
 def price_leverage(value: Decimal, cost: Decimal, notional: Decimal, equity: Decimal) -> Score:
     """Return (mark ÷ entry) × (notional ÷ equity) of a long, (entry ÷ mark) × (notional ÷ equity) of a short.
 
-    Source: Hyperliquid; the same size stands in value and cost and cancels.
+    Source: Hyperliquid; the same size stands in value and cost and cancels. An inverse long is worth
+    less than zero, and its value falls towards zero as the price rises: mark ÷ entry is cost ÷ value.
 
     Args:
         value: signed value of the position at its mark.
@@ -126,7 +127,7 @@ def deleveraging_queue(
     rank: str | None = None,
     evaluate: Callable[[Account, Market], AccountMargin] = _evaluated,
 ) -> DeleveragingQueue:
-    """Return who holds a linear instrument on one side, in the order of the ranking.
+    """Return who holds a perpetual or future on one side, in the order of the ranking.
 
     Those without a gain stand in it too, behind all others or by their leverage, as the ranking has it.
 
@@ -176,13 +177,14 @@ def _candidate(
     pnl, own_notional = figures.unrealised_pnl, figures.notional
     if rate is None or pnl is None or own_notional is None or notional is None or equity is None:
         return None
-    if equity <= 0 or market.instruments[position.instrument].contract != "linear":
+    instrument = market.instruments[position.instrument]
+    if equity <= 0 or instrument.kind == "option":
         return None
     cost = position.cost * rate
     if rank == PRICE_LEVERAGE:
-        score = price_leverage(
-            own_notional if position.quantity > 0 else -own_notional, cost, notional, equity
-        )
+        worth_more_than_nothing = (position.quantity > 0) == (instrument.priced_as == "linear")
+        value = own_notional if worth_more_than_nothing else -own_notional
+        score = price_leverage(value, cost, notional, equity)
     else:
         score = pnl_leverage(pnl, cost, notional, equity)
     return Candidate(account.account, position, pnl, score, margin)

@@ -10,7 +10,7 @@ from ledger.amounts import ZERO, exact, format_exact
 from replay.audit.bankruptcy import bankruptcy_price_at, insurance_funds, tick_of, unit_equity, unit_of
 from replay.audit.check import Check, FindingKind
 from replay.findings import Severity
-from replay.margin import Market, evaluate_account, signed_cost
+from replay.margin import Market, evaluate_account, signed_cost, signed_value
 from replay.state.records import Position
 
 if TYPE_CHECKING:
@@ -152,8 +152,11 @@ class AdlBeforeFund(Check):
         for closing in self.facts.closings.closings(decision.liquidation):
             instrument = state.instruments[closing.trade.key[0]]
             if closing.counterparty == "fund" and closing.bankruptcy_price is not None:
-                lost = (closing.bankruptcy_price - closing.trade.price) * -closing.trade.quantity
-                owed += max(lost * instrument.contract_size, ZERO)
+                closed = -closing.trade.quantity
+                lost = _value(instrument, closed, closing.bankruptcy_price) - _value(
+                    instrument, closed, closing.trade.price
+                )
+                owed += max(lost, ZERO)
         return owed
 
     def _report(self, case: _Case, quantity: Decimal) -> None:
@@ -199,7 +202,9 @@ def _could_take(case: _Case, quantity: Decimal) -> bool | None:
     if rate is None or now is None or case.fund.margin_mode(case.instrument.instrument) != "cross":
         return None
     signed = quantity if case.long else -quantity
-    difference = (case.mark - case.bankruptcy_price) * signed * case.instrument.contract_size
+    difference = _value(case.instrument, signed, case.mark) - _value(
+        case.instrument, signed, case.bankruptcy_price
+    )
     gain, owed = (ZERO, abs(difference)) if case.bankrupt else (difference, ZERO)
     owed += case.owed
     margin = evaluate_account(case.fund, case.market, with_prices=False)
@@ -210,6 +215,10 @@ def _could_take(case: _Case, quantity: Decimal) -> bool | None:
     return wallet >= owed and margin.equity + (gain - owed) * rate >= then.maintenance_margin
 
 
+def _value(instrument: Instrument, quantity: Decimal, price: Decimal) -> Decimal:
+    return signed_value(instrument.priced_as, quantity, instrument.contract_size, price)
+
+
 def _holding(case: _Case, signed: Decimal, mark: Decimal) -> Account:
     """Return the fund with what it would hold; its position in the instrument counts at the mark."""
     fund, instrument = case.fund, case.instrument
@@ -217,6 +226,6 @@ def _holding(case: _Case, signed: Decimal, mark: Decimal) -> Account:
     key: PositionKey = (instrument.instrument, ("long" if case.long else "short") if hedge else "both")
     held = fund.positions.get(key)
     total = signed + (ZERO if held is None else held.quantity)
-    cost = signed_cost(instrument.contract, total, instrument.contract_size, mark)
+    cost = signed_cost(instrument.priced_as, total, instrument.contract_size, mark)
     position = Position(instrument.instrument, key[1], total, cost, instrument.settlement_asset)
     return replace(fund, positions={**fund.positions, key: position})

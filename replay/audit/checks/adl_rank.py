@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, cast
 
-from ledger.amounts import exact, format_exact
+from ledger.amounts import ZERO, exact, format_exact
 from replay.audit.check import Check, FindingKind
 from replay.audit.evaluations import Evaluations
 from replay.audit.units import OVER, judged_by, unit_states
 from replay.findings import Severity
-from replay.margin import Market, evaluate_account
+from replay.margin import Market, evaluate_account, signed_value
 from replay.margin.adl import ADL_RANKS, Candidate, deleveraging_queue
 from replay.projection.booking import Booking
 from replay.state.records import Account
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from ledger.events.envelope import Event
     from ledger.events.liquidations import PositionAutoDeleveraged
     from replay.audit.facts import Facts
     from replay.margin import MarginState
-    from replay.state.records import PositionKey
+    from replay.state.records import Position, PositionKey
     from replay.state.venue_state import VenueState
 
 OUT_OF_RANK = FindingKind(
@@ -72,8 +74,8 @@ class AdlRank(Check):
         market = Market.of(state, max(state.occurred_at, event.occurred_at))
         instrument = market.instruments.get(data.instrument)
         bankrupt_long = self._bankrupt_side(state, data)
-        if instrument is None or instrument.contract != "linear" or bankrupt_long is None:
-            self._unknown["auto-deleveragings are of no linear contract, or of no position in the books"] += 1
+        if instrument is None or instrument.kind == "option" or bankrupt_long is None:
+            self._unknown["auto-deleveragings are of an option, or of no position in the books"] += 1
             return
         if data.counterparty_account == data.bankrupt_account:
             self._wrong(event, data, "is the bankrupt account itself")
@@ -179,8 +181,7 @@ def _could_have_been(
 ) -> bool:
     """Tell whether a candidate gains at mark and price, and stays within the boundary when he closes."""
     position = candidate.position
-    size = position.quantity * market.instruments[position.instrument].contract_size
-    if candidate.unrealised_pnl <= 0 or size * data.price - position.cost <= 0:
+    if candidate.unrealised_pnl <= 0 or _gain_at(market, position, data.price) <= 0:
         return False
     if not _may_be_deleveraged(state, candidate.account):
         return False
@@ -188,6 +189,13 @@ def _could_have_been(
     if unit_states(candidate.margin)[unit] in OVER:
         return False
     return _state_after(state, market, candidate, unit, data) not in OVER
+
+
+def _gain_at(market: Market, position: Position, price: Decimal) -> Decimal:
+    """Return what a position has gained at a price, in its settlement asset."""
+    instrument = market.instruments[position.instrument]
+    value = signed_value(instrument.priced_as, position.quantity, instrument.contract_size, price)
+    return value - position.cost
 
 
 def _state_after(
@@ -208,8 +216,7 @@ def _state_after(
     booking.commit(state.sequence)
     if unit is not None and closed == abs(position.quantity):
         # Nothing is left of the isolated position; what it is worth at the price must not be a debt.
-        size = position.quantity * instrument.contract_size
-        left = (position.isolated_margin or 0) + size * data.price - position.cost
+        left = (position.isolated_margin or ZERO) + _gain_at(market, position, data.price)
         return "bankrupt" if left < 0 else "healthy"
     after = evaluate_account(trial.accounts[candidate.account], market, with_prices=False)
     return after.state if unit is None else unit_states(after)[unit]

@@ -85,5 +85,5 @@ class BankruptcyPrice(Check):
         if self._unknown:
             self.could_not_check(
                 f"{self._unknown} reported bankruptcy prices could not be rebuilt: the decision is "
-                "undetermined, or not of a linear contract"
+                "undetermined, or of an option"
             )

@@ -40,9 +40,7 @@ class TakeoverPrice(Check):
         log = self.facts.closings
         for closing in (each for name in log.liquidations() for each in log.closings(name)):
             if closing.mark is None or closing.bankruptcy_price is None or closing.long is None:
-                unknown[
-                    "have no bankruptcy price: the decision is undetermined, or not of a linear contract"
-                ] += 1
+                unknown["have no bankruptcy price: the decision is undetermined, or of an option"] += 1
             elif (closing.trade.quantity < 0) == closing.long and _is_wrong(closing):
                 self._wrong(closing)
             elif closing.counterparty == "unknown" and _is_worse(closing):

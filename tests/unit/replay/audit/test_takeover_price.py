@@ -128,7 +128,7 @@ def test_the_equity_is_shared_among_positions_as_the_policy_says(allocation: str
     assert places(venue, CODE) == [("D", fill)]
 
 
-def test_without_marks_or_in_an_inverse_contract_it_is_not_checked() -> None:
+def test_without_a_margin_schedule_it_is_not_checked() -> None:
     venue = Waterfall()
     venue.list_instrument("BTC-INV", contract="inverse", settlement_asset="BTC", quote="USD")
     venue.mark("940", "BTC-INV")
