@@ -1,0 +1,45 @@
+"""Hypothetical markets: every price of what an account holds moved by the same share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ledger.amounts import ONE, exact
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from decimal import Decimal
+
+    from replay.margin import Market
+    from replay.state.records import Account
+
+
+def held_instruments(account: Account) -> frozenset[str]:
+    """Return the instruments in which an account has an open position."""
+    return frozenset(name for (name, _), position in account.positions.items() if position.quantity)
+
+
+@exact()
+def moved(market: Market, instruments: Collection[str], move: Decimal) -> Market:
+    """Return the market with the mark prices of instruments multiplied by 1 + move, exactly.
+
+    The recorded conversion price of an asset that is the base of one of them moves with it: whoever backs a
+    BTC contract with BTC loses on both.
+
+    Args:
+        market: as it stands.
+        instruments: whose marks move.
+        move: as a fraction, above −1.
+    """
+    factor = ONE + move
+    bases = {market.instruments[name].base for name in instruments if name in market.instruments}
+    marks = {
+        name: replace(price, price=price.price * factor) if name in instruments else price
+        for name, price in market.mark_prices.items()
+    }
+    conversions = {
+        key: replace(price, price=price.price * factor) if key[0] in bases else price
+        for key, price in market.asset_prices.items()
+    }
+    return replace(market, mark_prices=marks, asset_prices=conversions)
