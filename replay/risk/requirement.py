@@ -178,6 +178,12 @@ def schedule_requirement(versions: Sequence[MarginSchedule], notional: Decimal |
     return required_at
 
 
+def given_requirement(rate: Decimal) -> RequiredAt:
+    """Return what one rate requires at all times."""
+    required = Requirement(rate)
+    return lambda _: required
+
+
 def dynamic_requirement(history: PriceHistory, every: timedelta = DAY) -> RequiredAt:
     """Return what a rate requires that is recommended anew from time to time, from earlier prices alone."""
     latest: dict[int, Requirement | None] = {}

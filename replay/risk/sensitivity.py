@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ledger.amounts import MAXIMUM_SCALE, ONE, ZERO, Rounding, divide, exact, format_exact
 from replay.margin import RATIO_SCALE, evaluate_account
+from replay.risk.assumptions import seconds_text
 from replay.risk.markets import held_instruments, moved
 from replay.risk.statistics.passage import touch_probability
 from replay.risk.units import Unit, units_of
@@ -113,6 +114,15 @@ class Sensitivity:
     now: tuple[SensitivityRow, ...]
     by_price: tuple[SensitivityRow, ...]
     by_leverage: tuple[SensitivityRow, ...]
+
+    def json_value(self) -> JsonObject:
+        """Return the study as JSON."""
+        return {
+            "within_seconds": seconds_text(self.horizon),
+            "now": [row.json_value("move") for row in self.now],
+            "by_price": [row.json_value("move") for row in self.by_price],
+            "by_leverage": [row.json_value("target_leverage") for row in self.by_leverage],
+        }
 
 
 class SensitivityStudy:
