@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Literal
 
 from ledger.amounts import format_exact
 from ledger.clock import format_time
+from replay.risk.units import LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
     from decimal import Decimal
 
-    from ledger.canonical import JsonObject
+    from ledger.canonical import JsonObject, JsonValue
     from replay.margin import PositionMargin
     from replay.risk.units import Level
 
@@ -32,7 +33,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """The first time a level was reached.
+    """A time for which a level was reached.
 
     Attributes:
         after: it was not reached yet then; None where it was from the beginning of the window.
@@ -41,8 +42,9 @@ class Breach:
         place: the price of the bar at which it was reached (low, high, open, close), ``moment`` for an event
             that is no bar, ``start`` for the beginning of the window.
         price: that price.
-        recovered_at: the first close, or other exact moment, at which it was reached no more; None where
-            that did not happen within the window.
+        ended_at: the first close, or other exact moment, at which it was reached no more; None where that did
+            not happen within the window.
+        ended_by: ``recovered``, or ``closed`` where the unit had no open position any more.
     """
 
     level: Level
@@ -51,7 +53,8 @@ class Breach:
     sequence: int | None
     place: str
     price: Decimal | None
-    recovered_at: datetime | None
+    ended_at: datetime | None = None
+    ended_by: Literal["recovered", "closed"] | None = None
 
     def json_value(self) -> JsonObject:
         """Return the breach as JSON."""
@@ -61,7 +64,8 @@ class Breach:
             "sequence": self.sequence,
             "place": self.place,
             "price": None if self.price is None else format_exact(self.price),
-            "recovered_at": None if self.recovered_at is None else format_time(self.recovered_at),
+            "ended_at": None if self.ended_at is None else format_time(self.ended_at),
+            "ended_by": self.ended_by,
         }
 
 
@@ -125,7 +129,7 @@ class BreachRow:
         leverage: notional ÷ equity then.
         rule: ``recorded`` or ``dynamic``.
         schedules: which schedule was applied then, by instrument.
-        breaches: the first of each level that was reached.
+        breaches: by level, in the order of time.
         notes: ``undetermined`` where some evaluation came to no verdict.
     """
 
@@ -138,9 +142,13 @@ class BreachRow:
     breaches: tuple[Breach, ...] = ()
     notes: tuple[str, ...] = ()
 
+    def of(self, level: Level) -> list[Breach]:
+        """Return the breaches of a level, in the order of time."""
+        return [breach for breach in self.breaches if breach.level == level]
+
     def breach(self, level: Level) -> Breach | None:
         """Return the first breach of a level, or None."""
-        return next((breach for breach in self.breaches if breach.level == level), None)
+        return next(iter(self.of(level)), None)
 
     @property
     def substituted(self) -> bool:
@@ -149,7 +157,13 @@ class BreachRow:
 
     def json_value(self) -> JsonObject:
         """Return the row as JSON."""
-        by_level = {breach.level: breach.json_value() for breach in self.breaches}
+        # The first of each level is what the report is about; what came after its end stands in ``again``.
+        first: JsonObject = {}
+        again: JsonObject = {}
+        for level in LEVELS:
+            breaches: list[JsonValue] = [breach.json_value() for breach in self.of(level)]
+            first[level] = breaches[0] if breaches else None
+            again[level] = breaches[1:]
         return {
             "account": self.account,
             "unit": self.unit,
@@ -158,9 +172,8 @@ class BreachRow:
             "rule": self.rule,
             "substituted": self.substituted,
             "schedules": [part.json_value() for part in self.schedules],
-            "margin_call": by_level.get("margin_call"),
-            "liquidatable": by_level.get("liquidatable"),
-            "bankrupt": by_level.get("bankrupt"),
+            **first,
+            "again": again,
             "notes": list(self.notes),
         }
 

@@ -4,9 +4,9 @@ A bar tells that its low and its high were reached, not when. So a unit that is 
 before the bar and beyond it at the bar's low or high breached it in the interval (bar's start, bar's end].
 What an event settles at its own moment (a single mark price, a withdrawal) is a breach at that moment.
 
-Nobody acts in this replay: no position is closed for being liquidatable, so that what is seen is the
-requirement and not the engine. Other instruments stand at their marks of the moment, conversion prices at
-the recorded ones.
+Positions change as the ledger records it and in no other way: nothing is closed for being liquidatable under
+another schedule, so that what is seen is the requirement and not an engine. Other instruments stand at their
+marks of the moment, conversion prices at the recorded ones.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
-from ledger.amounts import exact
+from ledger.amounts import ZERO, exact
 from ledger.events.prices import AssetPriceUpdated, MarkPriceUpdated, PriceBarRecorded
 from replay.margin import Market, evaluate_account
 from replay.risk.breach_report import Bar, Breach, BreachReport, BreachRow, HeldPosition, SchedulePart
@@ -83,12 +83,16 @@ class _Followed:
     """One unit under one rule, and what became of it."""
 
     row: BreachRow
-    breaches: dict[Level, Breach] = field(default_factory=dict)
+    breaches: dict[Level, list[Breach]] = field(default_factory=lambda: {level: [] for level in LEVELS})
     notes: dict[str, None] = field(default_factory=dict)
 
+    def open(self, level: Level) -> bool:
+        """Tell whether the unit is at or beyond a level."""
+        return bool(self.breaches[level]) and self.breaches[level][-1].ended_at is None
+
     def finished(self) -> BreachRow:
-        first = tuple(self.breaches[level] for level in LEVELS if level in self.breaches)
-        return replace(self.row, breaches=first, notes=tuple(self.notes))
+        breaches = tuple(breach for level in LEVELS for breach in self.breaches[level])
+        return replace(self.row, breaches=breaches, notes=tuple(self.notes))
 
 
 class BreachWatch:
@@ -109,7 +113,8 @@ class BreachWatch:
         self._end = end
         self._accounts = frozenset(accounts)
         self._begun = False
-        self._followed: dict[tuple[RuleName, str, UnitKey], _Followed] = {}
+        self._followed: dict[tuple[RuleName, str], dict[UnitKey, _Followed]] = {}
+        self._seen: set[str] = set()
         self._bars: dict[str, list[Bar]] = {}
 
     def before(self, state: VenueState, event: Event) -> None:
@@ -138,8 +143,8 @@ class BreachWatch:
 
     def report(self) -> BreachReport:
         """Return what was seen."""
-        rows = [followed.finished() for followed in self._followed.values()]
-        rows.sort(key=lambda row: (row.account, row.unit, row.rule != "recorded"))
+        rows = [each.finished() for followed in self._followed.values() for each in followed.values()]
+        rows.sort(key=_place)
         held = {position.instrument for row in rows for position in row.positions}
         bars = {name: tuple(bars) for name, bars in sorted(self._bars.items()) if name in held}
         return BreachReport(self._start, self._end, tuple(rows), bars)
@@ -148,7 +153,9 @@ class BreachWatch:
         for name, account in state.accounts.items():
             if self._accounts and name not in self._accounts:
                 continue
-            if account.positions and account.profile.kind not in _NOT_FOLLOWED:
+            if account.profile.kind in _NOT_FOLLOWED:
+                continue
+            if account.positions or name in self._seen:
                 yield account
 
     def _bar(self, state: VenueState, event: Event, data: PriceBarRecorded) -> None:
@@ -194,14 +201,22 @@ class BreachWatch:
                         continue
                     reached = levels_reached(unit.state, calls=calls)
                     _record(followed, reached, place, price, moment)
-            for unit in seen[price]:
-                if unit.state != "undetermined":
-                    reached = levels_reached(unit.state, calls=calls)
-                    _recover(self._followed[rule.name, account.account, unit.key], reached, moment)
+            self._leave(rule, account, {unit.key: unit for unit in seen[price]}, moment, calls=calls)
+
+    def _leave(
+        self, rule: Rule, account: Account, units: Mapping[UnitKey, Unit], moment: _Moment, *, calls: bool
+    ) -> None:
+        """End what an account is in no more, because it recovered or because its positions were closed."""
+        for key, followed in self._followed.get((rule.name, account.account), {}).items():
+            unit = units.get(key)
+            if unit is None:
+                _end(followed, frozenset(), moment, "closed")
+            elif unit.state != "undetermined":
+                _end(followed, levels_reached(unit.state, calls=calls), moment, "recovered")
 
     def _follow(self, rule: Rule, account: Account, unit: Unit, moment: _Moment) -> _Followed:
-        key = (rule.name, account.account, unit.key)
-        if key not in self._followed:
+        followed = self._followed.setdefault((rule.name, account.account), {})
+        if unit.key not in followed:
             names = sorted({position.instrument for position in unit.positions})
             row = BreachRow(
                 account.account,
@@ -211,8 +226,16 @@ class BreachWatch:
                 rule.name,
                 tuple(rule.part(name, moment.until) for name in names),
             )
-            self._followed[key] = _Followed(row)
-        return self._followed[key]
+            followed[unit.key] = _Followed(row)
+            self._seen.add(account.account)
+        return followed[unit.key]
+
+
+def _place(row: BreachRow) -> tuple[object, ...]:
+    """Return where a row stands: by what is held, then by leverage, so that like stands beside like."""
+    held = [(position.instrument, position.side) for position in row.positions]
+    leverage = (row.leverage is None, row.leverage or ZERO)
+    return held, leverage, row.account, row.unit, row.rule != "recorded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,20 +271,24 @@ def _record(
     followed: _Followed, reached: frozenset[Level], place: str, price: Decimal | None, moment: _Moment
 ) -> None:
     for level in reached:
-        if level not in followed.breaches:
+        if not followed.open(level):
             at_start = place == "start"
-            followed.breaches[level] = Breach(
-                level,
-                None if at_start else moment.after,
-                moment.until,
-                None if at_start else moment.sequence,
-                place,
-                price,
-                None,
+            followed.breaches[level].append(
+                Breach(
+                    level,
+                    None if at_start else moment.after,
+                    moment.until,
+                    None if at_start else moment.sequence,
+                    place,
+                    price,
+                )
             )
 
 
-def _recover(followed: _Followed, reached: frozenset[Level], moment: _Moment) -> None:
-    for level, breach in followed.breaches.items():
-        if breach.recovered_at is None and level not in reached:
-            followed.breaches[level] = replace(breach, recovered_at=moment.until)
+def _end(
+    followed: _Followed, reached: frozenset[Level], moment: _Moment, ended_by: Literal["recovered", "closed"]
+) -> None:
+    for level in LEVELS:
+        if followed.open(level) and level not in reached:
+            last = followed.breaches[level][-1]
+            followed.breaches[level][-1] = replace(last, ended_at=moment.until, ended_by=ended_by)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
@@ -12,7 +13,6 @@ from replay.risk.units import LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from decimal import Decimal
 
     from replay.risk.breach_report import Bar, Breach, BreachReport, BreachRow
     from replay.risk.units import Level
@@ -22,6 +22,8 @@ LEFT, WIDTH, RIGHT = 330, 760, 80
 TITLE, LEGEND, CHART, AXIS = 30, 26, 220, 34
 LANE, STRIPE, GAP = 16, 4, 26
 PRICE_LINES = 4
+MARGIN_SHARE = 20  # of the prices' range, above and below
+NAME = 20  # characters
 MOST_TICKS = 10
 _STEPS = tuple(
     timedelta(minutes=minutes) for minutes in (1, 5, 15, 30, 60, 180, 360, 720, 1440, 2880, 7200, 14400)
@@ -62,15 +64,19 @@ class _Scale:
 
 @exact()
 def picture(report: BreachReport) -> str:
-    """Return the report as SVG: one panel an instrument, one lane an account, position and rule.
+    """Return the report as SVG: one panel an instrument, and in it a lane a rule of each account in breach.
 
-    A solid block is the interval in which a level was first reached, the thin line after it lasts until
-    the level was left again, or to the end of the window.
+    A solid block is the interval in which a level was reached, the thin line after it lasts until it
+    ended, or the window did.
     """
     parts: list[str] = []
     top = TITLE + LEGEND
+    breached = {row.account for row in report.rows if row.breaches}
     for instrument, bars in report.bars.items():
-        rows = [row for row in report.rows if any(each.instrument == instrument for each in row.positions)]
+        holding = [row for row in report.rows if any(each.instrument == instrument for each in row.positions)]
+        rows = [row for row in holding if row.account in breached]
+        without = len({row.account for row in holding} - breached)
+        parts.append(_text(12, top + 34, f"{without} accounts without a breach", "small"))
         parts += _panel(report, instrument, bars, rows, top)
         top += CHART + AXIS + LANE * len(rows) + GAP + LANE
     width = LEFT + WIDTH + RIGHT
@@ -93,8 +99,7 @@ def _legend() -> Iterator[str]:
     yield _text(
         12 + 3 * 130,
         TITLE + 13,
-        "block: first reached within this interval; line: until it was left again; "
-        "recorded above, dynamic schedule below",
+        "block: reached within this interval; line: until it ended; recorded above, dynamic schedule below",
         "small",
     )
 
@@ -103,8 +108,8 @@ def _panel(
     report: BreachReport, instrument: str, bars: Sequence[Bar], rows: Sequence[BreachRow], top: int
 ) -> Iterator[str]:
     low, high = min(bar.low for bar in bars), max(bar.high for bar in bars)
-    if low == high:
-        low, high = low - ONE, high + ONE
+    margin = divide(high - low, ONE * MARGIN_SHARE, scale=6, rounding=Rounding.CEILING) or ONE
+    low, high = low - margin, high + margin
     scale = _Scale(report.start, report.end, low, high, top)
     bottom = top + CHART
     lanes_end = bottom + AXIS + LANE * len(rows)
@@ -114,16 +119,21 @@ def _panel(
         price = high - divide((high - low) * number, ONE * PRICE_LINES, scale=6, rounding=Rounding.HALF_EVEN)
         y = scale.y(price)
         yield f'<line x1="{LEFT}" x2="{LEFT + WIDTH}" y1="{y}" y2="{y}" stroke="#e4e4e4"/>'
-        yield _text(LEFT + WIDTH + 6, y, f"{round_to(price, 2, Rounding.HALF_EVEN):,.2f}", "small")
+        yield _text(
+            LEFT + WIDTH + 6, int(Decimal(y)) + 4, f"{round_to(price, 2, Rounding.HALF_EVEN):,.2f}", "small"
+        )
     for at in _ticks(report.start, report.end):
         x = scale.x(at)
         yield f'<line x1="{x}" x2="{x}" y1="{top}" y2="{lanes_end}" stroke="#e4e4e4"/>'
         yield _text(x, bottom + 14, f"{at:%H:%M}", "small middle")
         yield _text(x, bottom + 26, f"{at:%m-%d}", "small middle")
+    course = " ".join(f"{scale.x(bar.ends_at)},{scale.y(bar.close)}" for bar in bars)
+    yield f'<polyline points="{course}" fill="none" stroke="#9dbad0"/>'
     for bar in bars:
-        yield _bar(scale, bar)
+        if bar.begins_at < bar.ends_at:
+            yield _bar(scale, bar)
     for number, row in enumerate(rows):
-        yield from _lane(scale, row, bottom + AXIS + LANE * number)
+        yield from _lane(scale, row, instrument, bottom + AXIS + LANE * number)
 
 
 def _bar(scale: _Scale, bar: Bar) -> str:
@@ -137,26 +147,31 @@ def _bar(scale: _Scale, bar: Bar) -> str:
     )
 
 
-def _lane(scale: _Scale, row: BreachRow, top: int) -> Iterator[str]:
+def _lane(scale: _Scale, row: BreachRow, instrument: str, top: int) -> Iterator[str]:
     recorded = row.rule == "recorded"
     if recorded:
         line = top - 1
         yield f'<line x1="12" x2="{LEFT + WIDTH}" y1="{line}" y2="{line}" stroke="#eee"/>'
-        yield _text(12, top + 12, _shortened(row))
+        yield _text(12, top + 12, _shortened(row, instrument))
     rule = "substituted" if row.substituted else row.rule
+    if any(part.sequence is None for part in row.schedules):
+        rule = "no schedule" if recorded else "no dynamic rate"
     yield _text(LEFT - 8, top + 11, rule, "small right")
     for place, level in enumerate(LEVELS):
-        breach = row.breach(level)
-        if breach is not None:
+        for breach in row.of(level):
             yield _mark(scale, row, breach, top + 2 + place * STRIPE)
 
 
 def _mark(scale: _Scale, row: BreachRow, breach: Breach, top: int) -> str:
     begins, until = scale.x(breach.after or scale.start), scale.x(breach.until)
-    ends = scale.x(breach.recovered_at or scale.end)
+    ends = scale.x(breach.ended_at or scale.end)
     colour = COLOURS[breach.level]
     since = "before the window" if breach.after is None else _time(breach.after)
-    left = "not left again" if breach.recovered_at is None else f"left by {_time(breach.recovered_at)}"
+    left = (
+        "to the end of the window"
+        if breach.ended_at is None
+        else f"{breach.ended_by} by {_time(breach.ended_at)}"
+    )
     title = (
         f"{row.account}, {row.rule}: {WORDS[breach.level]} after {since}, by {_time(breach.until)}; {left}"
     )
@@ -167,10 +182,15 @@ def _mark(scale: _Scale, row: BreachRow, breach: Breach, top: int) -> str:
     )
 
 
-def _shortened(row: BreachRow) -> str:
-    sides = ", ".join(f"{each.side} {each.instrument}" for each in row.positions)
+def _shortened(row: BreachRow, instrument: str) -> str:
+    sides = ", ".join(
+        each.side if each.instrument == instrument else f"{each.side} {each.instrument}"
+        for each in row.positions
+    )
     leverage = "" if row.leverage is None else f" {round_to(row.leverage, 1, Rounding.HALF_EVEN):f}×"
-    name = row.account if len(row.account) <= 20 else f"{row.account[:9]}…{row.account[-9:]}"
+    name = (
+        row.account if len(row.account) <= NAME else f"{row.account[: NAME // 2]}…{row.account[-NAME // 2 :]}"
+    )
     return f"{name}  {sides}{leverage}"
 
 
@@ -186,5 +206,5 @@ def _time(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M}"
 
 
-def _text(x: int, y: int | str, words: str, style: str = "") -> str:
+def _text(x: int, y: int, words: str, style: str = "") -> str:
     return f'<text x="{x}" y="{y}" class="{style}">{escape(words)}</text>'

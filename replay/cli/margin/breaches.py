@@ -18,7 +18,7 @@ from replay.cli.margin.options import assumption_options
 from replay.cli.text import UNKNOWN, fixed, percent, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from replay.fold import FoldResult
@@ -59,7 +59,7 @@ def breaches(
 
     A breach that a price bar shows is an interval. The recorded schedule is the one in force at each time;
     where none is yet, the earliest recorded one is substituted, and the row says so. The dynamic one is a
-    flat rate recommended from prices up to --from. Nobody is liquidated in this replay.
+    flat rate recommended from prices up to --from. Positions change only as the ledger records it.
     """
     from replay.risk.libraries import require_libraries
 
@@ -172,20 +172,24 @@ def _row(row: BreachRow) -> tuple[str, ...]:
         f"{fixed(row.leverage, 1)}×" if row.leverage is not None else UNKNOWN,
         f"{row.rule}*" if row.substituted else row.rule,
         rates,
-        *(_breach(row.breach(level)) for level in ("margin_call", "liquidatable", "bankrupt")),
+        *(_breaches(row.of(level)) for level in ("margin_call", "liquidatable", "bankrupt")),
     )  # fmt: skip
 
 
-def _breach(breach: Breach | None) -> str:
-    if breach is None:
+def _breaches(of_level: Sequence[Breach]) -> str:
+    """Return the first breach of a level, when and how it ended, and how often it came again."""
+    if not of_level:
         return UNKNOWN
+    breach = of_level[0]
     if breach.after is None:
         words = "from the start"
     elif breach.after == breach.until:
         words = f"{breach.until:%m-%d %H:%M:%S}"
     else:
         words = f"{breach.after:%m-%d %H:%M}–{breach.until:%H:%M}"
-    return words if breach.recovered_at is None else f"{words} (left {breach.recovered_at:%m-%d %H:%M})"
+    if breach.ended_at is not None:
+        words += f" ({breach.ended_by} {breach.ended_at:%m-%d %H:%M})"
+    return words if len(of_level) == 1 else f"{words} +{len(of_level) - 1}"
 
 
 def _notes(report: BreachReport) -> Iterator[str]:
@@ -197,5 +201,7 @@ def _notes(report: BreachReport) -> Iterator[str]:
         f"  {count:,} rows under the {rule} rule are undetermined at times: see replay account"
         for rule, count in sorted(undetermined.items())
     ]
-    lines.append("  nobody is liquidated in this replay; other prices stand as recorded while a bar's vary")
+    if any(len(row.of(breach.level)) > 1 for row in report.rows for breach in row.breaches):
+        lines.append("  +N: reached N times more after it had ended")
+    lines.append("  positions change only as recorded; other prices stand as recorded while a bar's vary")
     yield "\n".join(["notes", *lines])

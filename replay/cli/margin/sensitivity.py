@@ -17,7 +17,7 @@ from replay.cli.margin.options import Duration, Number, assumption_options, span
 from replay.cli.text import figure, moment, percent, price, table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import timedelta
 
     from replay.risk.assumptions import Assumptions
@@ -145,10 +145,20 @@ def _words(heading: str, answer: Sensitivity, grid: ScenarioGrid) -> str:
         "when every mark moves\n" + _table("move", answer.by_price, within),
         "when leverage changes\n" + _table("leverage", answer.by_leverage, within),
         _scenarios(grid),
+        *_missing(answer),
         "Estimates. Others' prices and conversion prices are as recorded unless they move with a mark; "
         "--json has every figure.",
     ]
     return "\n\n".join(parts)
+
+
+def _missing(answer: Sensitivity) -> Iterator[str]:
+    names = {each.instrument for row in answer.now for each in row.distances if each.probability is None}
+    if names:
+        yield (
+            f"no probability for {', '.join(sorted(names))}: its margin is undetermined, "
+            "or no two prices an --interval apart are recorded"
+        )
 
 
 def _near(row: SensitivityRow, within: str) -> str:
