@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ledger.clock import parse_time
+from ledger.events.governance import SourceDeclared
 from ledger.events.prices import PriceBarRecorded
 from ledger.events.registry import PAYLOADS
+from ledger.importers.kinds import open_source
 from tests.support.events import recorded
-from tests.support.importing import imported
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from ledger.events.base import Payload
     from ledger.events.envelope import Event
+    from ledger.importers.kinds import OptionValue
 
 INSTRUMENTS = ("BTCUSDT", "ETHUSDT")
 TIER_DATES = ("2022-02-12", "2022-11-25", "2024-08-08", "2025-10-09")
@@ -26,7 +28,8 @@ CRASHES = ("2020-03-13", "2021-05-19", "2022-11-09", "2024-08-05", "2025-10-10")
 LEVERAGES = (2, 5, 10, 20, 50)
 SIDES = {"long": "buy", "short": "sell"}
 MARGIN_CALL_RATIO = Decimal("0.8")
-QUANTITY = {"BTCUSDT": Decimal(1), "ETHUSDT": Decimal(10)}
+# Small enough for the first tier of every table.
+QUANTITY = {"BTCUSDT": Decimal("0.05"), "ETHUSDT": Decimal(1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +79,19 @@ def _imported(shared_data: Path) -> Iterator[tuple[datetime, Payload]]:
     folder = shared_data / "binance_tiers"
     files = [folder / f"binance_leverage_tiers_{date}.json.gz" for date in TIER_DATES]
     times = [f"{date}T00:00:00Z" for date in TIER_DATES]
-    tiers, _ = imported("binance-tiers", *files, effective_at=times, symbol=INSTRUMENTS)
-    memories = [tiers]
+    options: dict[str, OptionValue] = {"effective_at": times, "symbol": INSTRUMENTS}
+    sources = [open_source("binance-tiers", [str(file) for file in files], options)]
     for name in INSTRUMENTS:
         path = shared_data / "binance_history" / f"binance_{name}_1h_mark_2019-2026.csv.gz"
-        memories.append(imported("binance-klines", path, instrument=name, **{"as": "mark"})[0])
-    for value in (value for memory in memories for value in memory.values):
-        if value["type"] != "SourceDeclared":
-            data = PAYLOADS[value["type"]].model_validate(value["data"])
-            yield parse_time(value["occurred_at"]), data
+        sources.append(open_source("binance-klines", [str(path)], {"instrument": name, "as": "mark"}))
+    for source in sources:
+        for each in source.read(_refuse):
+            if not isinstance(each.draft.data, SourceDeclared):
+                yield each.draft.occurred_at, each.draft.data
+
+
+def _refuse(warning: object) -> NoReturn:
+    raise AssertionError(warning)
 
 
 def _policy() -> Iterator[tuple[datetime, Payload]]:
@@ -117,7 +124,7 @@ def _accounts(window: Window, prices: Mapping[str, Decimal]) -> Iterator[tuple[d
         for side, word in SIDES.items():
             for leverage in LEVERAGES:
                 account = account_name(window.crash, name, side, leverage)
-                amount = str((QUANTITY[name] * price / leverage).quantize(Decimal("0.01")))
+                amount = str((QUANTITY[name] * price / leverage).quantize(Decimal("1e-8")))
                 yield _made(window.start, "DepositRecorded", account=account, asset="USDT", amount=amount)
                 yield _made(
                     window.start,
