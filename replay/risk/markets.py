@@ -15,9 +15,24 @@ if TYPE_CHECKING:
     from replay.state.records import Account
 
 
-def held_instruments(account: Account) -> frozenset[str]:
-    """Return the instruments in which an account has an open position."""
-    return frozenset(name for (name, _), position in account.positions.items() if position.quantity)
+def held_instruments(account: Account, market: Market) -> frozenset[str]:
+    """Return the instruments in which an account has an open position, but for options.
+
+    What an option is worth after a move of its underlying takes a model and a volatility, which no event
+    records; its mark stands still.
+    """
+    held = {name for (name, _), position in account.positions.items() if position.quantity}
+    return frozenset(held.difference(held_options(account, market)))
+
+
+def held_options(account: Account, market: Market) -> tuple[str, ...]:
+    """Return the options in which an account has an open position, by name."""
+    held = {name for (name, _), position in account.positions.items() if position.quantity}
+    return tuple(
+        name
+        for name in sorted(held)
+        if name in market.instruments and market.instruments[name].kind == "option"
+    )
 
 
 @exact()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ledger.amounts import exact, format_exact
 from replay.margin import evaluate_account
-from replay.risk.markets import held_instruments, moved
+from replay.risk.markets import held_instruments, held_options, moved
 
 if TYPE_CHECKING:
     from ledger.canonical import JsonObject
@@ -65,7 +65,7 @@ class ScenarioGrid:
     Attributes:
         volatility_matters: whether volatility changes a figure; it does not for linear and inverse contracts,
             whose value depends on the price alone.
-        options: instruments held whose value would depend on it and which are not valued here.
+        options: those that are held; their value would depend on it, and their marks stand still here.
     """
 
     scenarios: tuple[Scenario, ...]
@@ -86,7 +86,7 @@ class ScenarioGrid:
                 table: None if loss is None else format_exact(loss) for table, loss in worst.items()
             },
             "volatility_matters": self.volatility_matters,
-            "options_not_valued": list(self.options),
+            "options_standing_still": list(self.options),
             "scenarios": [scenario.json_value() for scenario in self.scenarios],
         }
 
@@ -94,7 +94,7 @@ class ScenarioGrid:
 @exact()
 def scenario_grid(account: Account, market: Market) -> ScenarioGrid:
     """Evaluate an account in every scenario, all its instruments moving by the same share."""
-    held = held_instruments(account)
+    held = held_instruments(account, market)
     now = evaluate_account(account, market, with_prices=False).total_equity
     scenarios = []
     tables: tuple[tuple[Table, tuple[Decimal, ...], tuple[str, ...]], ...] = (
@@ -107,7 +107,4 @@ def scenario_grid(account: Account, market: Market) -> ScenarioGrid:
             there = margin.total_equity
             profit = None if now is None or there is None else there - now
             scenarios.append(Scenario(table, move, volatilities, there, profit, margin.state))
-    options = sorted(
-        name for name in held if name in market.instruments and market.instruments[name].kind == "option"
-    )
-    return ScenarioGrid(tuple(scenarios), volatility_matters=False, options=tuple(options))
+    return ScenarioGrid(tuple(scenarios), volatility_matters=False, options=held_options(account, market))

@@ -151,7 +151,7 @@ class SensitivityStudy:
     def study(
         self, moves: Sequence[Decimal] = MOVES, leverages: Sequence[Decimal] = LEVERAGES
     ) -> Sensitivity:
-        """Evaluate the account under every move of all its marks together, and at every leverage."""
+        """Evaluate the account under every move of its marks together, and at every leverage."""
         return Sensitivity(
             self._horizon,
             tuple(self._rows(self._account, self._market, ZERO)),
@@ -160,7 +160,7 @@ class SensitivityStudy:
         )
 
     def _moved(self, move: Decimal) -> list[SensitivityRow]:
-        held = held_instruments(self._account)
+        held = held_instruments(self._account, self._market)
         return self._rows(self._account, moved(self._market, held, move), move)
 
     @exact()

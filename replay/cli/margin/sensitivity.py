@@ -67,7 +67,7 @@ def sensitivity(
 ) -> None:
     """Show how ACCOUNT's margin answers to price and leverage, and how near its liquidation is.
 
-    All marks of what it holds move together. Leverage changes by paying in or out. Probabilities are those of
+    All marks of what it holds, but for options, move together. Leverage changes by paying in or out. Probabilities are those of
     a driftless random walk of the logarithmic price with the weighted volatility.
     """
     from replay.risk.libraries import require_libraries
@@ -231,7 +231,7 @@ def _scenarios(grid: ScenarioGrid) -> str:
     main, extended = grid.worst_loss("main"), grid.worst_loss("extended")
     remark = "volatility has no effect on linear and inverse contracts"
     if grid.options:
-        remark += f"; options are not valued here: {', '.join(grid.options)}"
+        remark += f"; the marks of options stand still: {', '.join(grid.options)}"
     return (
         f"scenarios: worst loss {figure(main)}, in the extended table {figure(extended)}; {remark}\n"
         + table(("move", "volatility", "total equity", "profit", "state"), rows, left=2, indent="  ")

@@ -11,7 +11,7 @@ import pytest
 from ledger.amounts import format_exact
 from replay.fold import replay_events
 from replay.margin import Market, evaluate_account
-from replay.risk.markets import moved
+from replay.risk.markets import held_instruments, moved
 from replay.risk.scenarios import scenario_grid
 from replay.risk.sensitivity import SensitivityRow, SensitivityStudy
 from replay.risk.statistics.volatility import Volatility
@@ -154,3 +154,15 @@ def test_an_account_without_a_price_has_no_scenario_figures() -> None:
     state = replay_events(history.events)
     grid = scenario_grid(state.accounts["A"], Market.of(state))
     assert grid.worst_loss("main") is None
+
+
+def test_the_marks_of_options_stand_still_and_the_grid_names_them() -> None:
+    history = venue()
+    terms = {"kind": "option", "strike": "5000", "option_type": "call", "expires_at": "2027-01-01T00:00:00Z"}
+    history.list_instrument("BTC-CALL", **terms)
+    history.mark("400", "BTC-CALL")
+    history.fill("A", "buy", "1", "400", "BTC-CALL")
+    state = replay_events(history.events)
+    account, market = state.accounts["A"], Market.of(state)
+    assert held_instruments(account, market) == {"BTC-PERP"}
+    assert scenario_grid(account, market).options == ("BTC-CALL",)
