@@ -67,8 +67,8 @@ def sensitivity(
 ) -> None:
     """Show how ACCOUNT's margin answers to price and leverage, and how near its liquidation is.
 
-    All marks of what it holds, but for options, move together. Leverage changes by paying in or out. Probabilities are those of
-    a driftless random walk of the logarithmic price with the weighted volatility.
+    All marks of what it holds, but for options, move together. Leverage changes by paying in or out.
+    Probabilities are those of a driftless random walk of the logarithmic price with the weighted volatility.
     """
     from replay.risk.libraries import require_libraries
 
