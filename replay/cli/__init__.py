@@ -8,6 +8,7 @@ COMMANDS = {
     "account": "replay.cli.account:account",
     "venue": "replay.cli.venue:venue",
     "audit": "replay.cli.audit:audit",
+    "margin": "replay.cli.margin:margin",
     "rebuild": "replay.cli.rebuild:rebuild",
 }
 

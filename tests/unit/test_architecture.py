@@ -17,15 +17,18 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).resolve().parents[2]
 # Everything that computes amounts; the command lines and the database only carry them.
 MONEY = ("ledger/amounts.py", "ledger/events", "ledger/importers", "replay")
-# The terminal's progress, polling intervals and the like are no money.
-NO_MONEY = ("replay/cli",)
-# Fraction divides exactly; the demonstration's day divides by 5 and 100 inside exact(), which would raise.
+# The terminal's progress, polling intervals and the like are no money, nor are statistics, which go back to
+# Decimal by a named rounding (replay/risk/statistics/edge.py).
+NO_MONEY = ("replay/cli", "replay/risk/statistics")
+# Fraction divides exactly; the demonstration's day divides by 5 and 100 inside exact(), which would raise;
+# statistics divide estimates.
 DIVIDES_EXACTLY = (
     "replay/margin/liquidation_price.py",
     "replay/margin/portfolio.py",
     "replay/venue/demo",
     "replay/cli",
     "replay/store",
+    "replay/risk/statistics",
 )
 READS_THE_CLOCK = ("ledger/clock.py",)
 CLOCK_READERS = {
@@ -56,6 +59,7 @@ PURE = (
     "replay/fold.py",
     "replay/margin",
     "replay/projection",
+    "replay/risk",
     "replay/solvency",
     "replay/state",
     "replay/venue",
