@@ -143,6 +143,7 @@ class AuditedLiquidation:
             "rebuilt_maintenance_margin": _text(judgement.maintenance_margin),
             "breach_sequence": judgement.breach_sequence,
             "latency_seconds": _text(judgement.latency_seconds),
+            "first_step": judgement.first_step,
             "notes": [note.json_value() for note in self.notes],
         }
 

@@ -27,8 +27,6 @@ NOT_COMPARED = frozenset(
     {
         "AccountStateReported",
         "FundingSettled",
-        "MarginCallCured",
-        "MarginCallIssued",
         "PositionAutoDeleveraged",
         "SourceTotalsReported",
         "StateCommitted",
