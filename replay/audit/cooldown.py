@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
+    from replay.audit.breaches import Breach
+    from replay.audit.judgement import Judgement
     from replay.audit.recorder import LiquidationCase
     from replay.state.records import PositionKey
 
@@ -58,6 +60,18 @@ class PartialSteps:
         steps = self._steps.get(unit, [])
         earlier = bisect_left(steps, sequence, key=attrgetter("sequence"))
         return steps[earlier - 1] if earlier else None
+
+    def cooling(self, unit: Unit, breach: Breach) -> bool:
+        """Tell whether a breach began while its unit was to be left alone."""
+        step = self.last_before(unit, breach.sequence)
+        return step is not None and step.cooldown_left(breach.occurred_at) > 0
+
+    def leave_free(self, judgement: Judgement) -> bool:
+        """Tell whether a decision is the first in each of its breaches, and none began in a cooldown."""
+        breaches = zip(judgement.units, judgement.breaches, strict=True)
+        return judgement.first_step and not any(
+            breach is not None and self.cooling(unit, breach) for unit, breach in breaches
+        )
 
 
 def _step(case: LiquidationCase) -> PartialStep:

@@ -51,12 +51,13 @@ class AuditReport:
     def latency(self) -> LatencyDistribution:
         """From breaches to decisions (solvency engine latency).
 
-        Of every liquidation that is the first in its breach; a further step waits for a cooldown.
+        Of every first liquidation in its breach, where that did not begin in a cooldown: what waits for
+        the end of one does not show how fast the engine is.
         """
         return LatencyDistribution.of(
             each.latency_seconds
             for each in self.liquidations
-            if each.latency_seconds is not None and each.judgement.first_step
+            if each.latency_seconds is not None and each.latency_counts
         )
 
     def counts(self) -> dict[str, int]:

@@ -64,9 +64,8 @@ class LiquidationLate(Check):
                 continue
             if not breach.first_step_is_due:
                 continue
-            step = steps.last_before(unit, breach.sequence)
             limit = self.facts.latency_limit(breach.policy)
-            if step is not None and step.cooldown_left(breach.occurred_at) > 0:
+            if steps.cooling(unit, breach):
                 reasons.add(_COOLING)
             elif limit is None:
                 reasons.add(_NO_LIMIT)
