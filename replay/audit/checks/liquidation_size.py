@@ -85,15 +85,19 @@ class LiquidationSize(Check):
             fraction = case.judgement.policy.partial_fraction
             if decided is not None and fraction is not None:
                 for unit, breach in zip(case.judgement.units, case.judgement.breaches, strict=True):
-                    if breach is not None:
-                        self._look(case, unit, decided, fraction)
+                    # What was within the boundary is not judged by its size: it was not to be touched at all.
+                    if breach is not None or case.judgement.verdict == "undetermined":
+                        self._look(case, unit, decided, fraction, known=breach is not None)
         if self._unknown:
             self.could_not_check(
                 f"{self._unknown} first liquidations closed more than the policy's part: whether the part "
                 "would have been enough is undetermined"
             )
 
-    def _look(self, case: LiquidationCase, unit: Unit, decided: DecidedOn, fraction: Decimal) -> None:
+    def _look(
+        self, case: LiquidationCase, unit: Unit, decided: DecidedOn, fraction: Decimal, *, known: bool
+    ) -> None:
+        """Compare what was closed of a unit with the part; ``known``: it certainly was in breach."""
         parts = {
             key: part_of(position, fraction, self._quantity_scales.get(key[0], 0))
             for key, position in decided.positions(unit).items()
@@ -107,7 +111,12 @@ class LiquidationSize(Check):
         equity = unit_equity(margin, unit.position)
         if value is not None and equity is not None and min(value, equity) <= 0:
             return
-        if value is None or equity is None or not all(decided.is_linear(key[0]) for key in parts):
+        if (
+            not known
+            or value is None
+            or equity is None
+            or not all(decided.is_linear(key[0]) for key in parts)
+        ):
             self._unknown += 1
             return
         charged = self._charged.get((case.data.account, case.data.liquidation), {})
