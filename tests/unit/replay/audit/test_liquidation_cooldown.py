@@ -77,8 +77,8 @@ def test_after_a_liquidation_of_all_there_is_no_cooldown() -> None:
     venue.mark(10, "48900")
     venue.execute(11, "1", "48900", "L1")
     venue.deposit(12, "1100")
-    venue.trade(13, "A", "buy", "1", "50000")
-    venue.execute(14, "1", "48900", "L2")
+    venue.trade(13, "A", "buy", "1", "48900")
+    venue.start(14, "L2")
     assert venue.found(COOLDOWN) == ()
 
 

@@ -86,6 +86,13 @@ def test_fees_count_in_proportion(fee: str, findings: int, isolated: bool) -> No
     assert len(charged.found(SIZE)) == findings
 
 
+@pytest.mark.parametrize(("charge", "findings"), [("7.9", 1), ("8", 0)])
+def test_fees_of_fills_and_of_the_liquidation_add_up(charge: str, findings: int) -> None:
+    venue = liquidated(fill={"fee": "8"})
+    venue.add("FeeCharged", 12, account="A", asset="USDT", amount=charge, reason="fee", reference="L1")
+    assert len(venue.found(SIZE)) == findings
+
+
 def test_other_charges_are_not_of_the_liquidation() -> None:
     venue = liquidated()
     venue.add("FeeCharged", 12, account="A", asset="USDT", amount="100", reason="storage", reference="S1")
@@ -132,6 +139,17 @@ def test_a_further_step_in_the_same_breach_may_close_all() -> None:
 def test_a_new_breach_begins_with_a_part_again() -> None:
     (finding,) = further(recovers=True).found(SIZE)
     assert (finding.recorded, finding.rebuilt) == ("0.8", "0.16")
+
+
+@pytest.mark.parametrize(("seconds", "findings"), [(11, 0), (12, 1)])
+def test_between_fills_and_fee_of_a_step_a_breach_goes_on(seconds: int, findings: int) -> None:
+    venue = small_lots()
+    venue.mark(10, "49200")
+    venue.execute(11, "0.2", "49200", "L1")  # brings it within, by 3.2
+    venue.add("FeeCharged", seconds, account="A", asset="USDT", amount="4", reason="fee", reference="L1")
+    venue.execute(31, "0.8", "49200", "L2")
+    assert len(venue.found(SIZE)) == findings
+    assert len(venue.found("liquidation_late", max_latency_seconds=Decimal(5))) == findings
 
 
 def test_positions_that_the_fills_do_not_touch_stay() -> None:
