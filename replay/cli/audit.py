@@ -88,7 +88,7 @@ def _words(report: AuditReport, folded: str, most: int | None) -> str:
     parts = [
         f"after sequence {report.sequence}   ({folded}); {_plural(len(report.checks), 'check')}",
         _liquidations(report.liquidations, most),
-        _latency(report.latency),
+        latency_line(report.latency),
         _findings(report.findings, most),
     ]
     if report.not_checked:
@@ -131,7 +131,8 @@ def _liquidation(each: AuditedLiquidation) -> tuple[str, ...]:
     )
 
 
-def _latency(latency: LatencyDistribution) -> str:
+def latency_line(latency: LatencyDistribution) -> str:
+    """Return the distribution of latencies on one line; empty where there is none."""
     if not latency.count:
         return ""
     shown = (
