@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ledger.events.envelope import Event
     from replay.margin import AccountMargin
+    from replay.state.schedules import RiskPolicy
     from replay.state.venue_state import VenueState
 
 # Whatever these fills end was ended by the venue's engine.
@@ -27,16 +28,29 @@ class Breach:
     Attributes:
         sequence: the first event after which it was.
         occurred_at: of that event.
-        policy_recorded: whether a risk policy was in force then, or the default one was assumed.
+        policy: the risk policy in force then; None where the default one was assumed.
         evidence: that event, the marks, schedules and policy that it was judged by.
+        continues: whether a breach that a liquidation had answered ended at the same instant, as between
+            the fills of a liquidation and its fee.
         answered: whether a liquidation of the unit was recorded since.
     """
 
     sequence: int
     occurred_at: datetime
-    policy_recorded: bool
+    policy: RiskPolicy | None
     evidence: tuple[int, ...]
+    continues: bool = False
     answered: bool = False
+
+    @property
+    def policy_recorded(self) -> bool:
+        """Whether a risk policy was in force when it began."""
+        return self.policy is not None
+
+    @property
+    def first_step_is_due(self) -> bool:
+        """Whether no liquidation of the unit has come in this breach, nor in one that it continues."""
+        return not (self.answered or self.continues)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +76,7 @@ class BreachLog:
     def __init__(self) -> None:
         self.unanswered: list[UnansweredBreach] = []
         self._open: dict[Unit, Breach] = {}
+        self._answered_until: dict[Unit, datetime] = {}
 
     def since(self, unit: Unit) -> Breach | None:
         """Return the breach that a unit is in."""
@@ -88,9 +103,12 @@ class BreachLog:
             policy = in_force(state.risk_policies, state.occurred_at)
             evidence = (event.sequence, *judged_by(margin, unit.position, state))
             at = event.occurred_at
-            self._open[unit] = Breach(event.sequence, at, policy is not None, evidence)
+            continues = self._answered_until.get(unit) == at
+            self._open[unit] = Breach(event.sequence, at, policy, evidence, continues)
             return
         breach = self._open.pop(unit, None)
+        if breach is not None and not breach.first_step_is_due:
+            self._answered_until[unit] = event.occurred_at
         if breach is None or breach.answered or now == "undetermined":
             return
         if getattr(event.data, "purpose", None) not in _PURPOSES_OF_THE_ENGINE:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from replay.audit.units import Level, Unit, judged_by
 from replay.state.records import Account
+from replay.state.schedules import in_force
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
     from ledger.events.envelope import Event
     from ledger.events.liquidations import MarginCallCured, MarginCallIssued
     from replay.margin import AccountMargin
+    from replay.state.schedules import RiskPolicy
     from replay.state.venue_state import VenueState
+
+_CALLABLE: frozenset[Level | None] = frozenset({"call", "over"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,7 @@ class CallPeriod:
     Attributes:
         sequence: the first event after which it was.
         began_at: of that event.
+        policy: the risk policy in force then.
         evidence: that event, the marks, schedules and policy that it was judged by.
         issued: the MarginCallIssued that answered it, or one that was open before.
         ended: the event after which it was not in call any more; None if it lasts to the end.
@@ -33,6 +38,7 @@ class CallPeriod:
     unit: Unit
     sequence: int
     began_at: datetime
+    policy: RiskPolicy | None
     evidence: tuple[int, ...]
     issued: int | None = None
     ended: int | None = None
@@ -45,7 +51,8 @@ class RecordedCall:
 
     Attributes:
         level: of the unit just before; None where it holds nothing.
-        period: the period that a MarginCallIssued answers, where there is one.
+        policy: the risk policy in force; None where none is recorded.
+        period: the period in which a MarginCallIssued comes, as it was before; where there is one.
     """
 
     kind: Literal["issued", "cured"]
@@ -53,6 +60,7 @@ class RecordedCall:
     sequence: int
     occurred_at: datetime
     level: Level | None
+    policy: RiskPolicy | None
     period: CallPeriod | None
 
 
@@ -85,39 +93,74 @@ class CallLog:
             self.unanswered.append(replace(period, ended=event.sequence, ended_at=ended_at))
         if now == "call" and margin is not None:
             evidence = (event.sequence, *judged_by(margin, unit.position, state))
+            policy = in_force(state.risk_policies, state.occurred_at)
             self._periods[unit] = CallPeriod(
-                unit, event.sequence, event.occurred_at, evidence, self._open_calls.get(unit)
+                unit, event.sequence, event.occurred_at, policy, evidence, self._open_calls.get(unit)
             )
 
     def before(self, state: VenueState, event: Event) -> None:
         """See a call or the end of one, with the state that it meets."""
         if event.type == "MarginCallIssued":
             issued = cast("MarginCallIssued", event.data)
-            unit = _unit(state, issued.account, issued.instrument)
+            unit = min(_units(state, issued.account, issued.instrument), key=self._least_called)
             period = self._periods.get(unit)
             if period is not None and period.issued is None:
                 self._periods[unit] = replace(period, issued=event.sequence)
             self._open_calls[unit] = event.sequence
-            self._record("issued", unit, event, period)
+            self._record("issued", unit, event, period, state)
         elif event.type == "MarginCallCured":
             cured = cast("MarginCallCured", event.data)
-            unit = _unit(state, cured.account, cured.instrument)
+            unit = min(_units(state, cured.account, cured.instrument), key=self._least_in_need)
             self._open_calls.pop(unit, None)
-            self._record("cured", unit, event, None)
+            self._record("cured", unit, event, None, state)
+
+    def _least_called(self, unit: Unit) -> tuple[bool, bool]:
+        """Put first, of the two sides of a hedged position, the one that a call is about."""
+        return (self._levels.get(unit) not in _CALLABLE, unit in self._open_calls)
+
+    def _least_in_need(self, unit: Unit) -> tuple[bool, bool]:
+        """Put first, of the two sides of a hedged position, the one whose call ends."""
+        return (unit not in self._open_calls, self._levels.get(unit) in _CALLABLE)
 
     def _record(
-        self, kind: Literal["issued", "cured"], unit: Unit, event: Event, period: CallPeriod | None
+        self,
+        kind: Literal["issued", "cured"],
+        unit: Unit,
+        event: Event,
+        period: CallPeriod | None,
+        state: VenueState,
     ) -> None:
         level = self._levels.get(unit)
-        self.recorded.append(RecordedCall(kind, unit, event.sequence, event.occurred_at, level, period))
+        if level is None and _holds(state, unit):
+            level = "undetermined"
+        policy = in_force(state.risk_policies, max(state.occurred_at, event.occurred_at))
+        self.recorded.append(
+            RecordedCall(kind, unit, event.sequence, event.occurred_at, level, policy, period)
+        )
 
 
-def _unit(state: VenueState, name: str, instrument: str | None) -> Unit:
-    """Return the unit that a call is of: the isolated position that it names, else the cross account."""
+def _units(state: VenueState, name: str, instrument: str | None) -> list[Unit]:
+    """Return the units that a call can be of: the isolated positions it names, else the cross account."""
     account = state.accounts.get(name, Account(name))
     if instrument is None or account.margin_mode(instrument) != "isolated":
-        return Unit(name)
-    for key in sorted(account.positions):
-        if key[0] == instrument and account.positions[key].quantity:
-            return Unit(name, key)
-    return Unit(name, (instrument, "both"))
+        return [Unit(name)]
+    open_sides = [
+        Unit(name, key)
+        for key in sorted(account.positions)
+        if key[0] == instrument and account.positions[key].quantity
+    ]
+    return open_sides or [Unit(name, (instrument, "both"))]
+
+
+def _holds(state: VenueState, unit: Unit) -> bool:
+    """Tell whether a unit holds anything; without a level that is because nobody knows its level."""
+    account = state.accounts.get(unit.account, Account(unit.account))
+    return any(
+        position.quantity
+        and (
+            account.margin_mode(key[0]) != "isolated"
+            if unit.position is None
+            else key == unit.position and account.margin_mode(key[0]) == "isolated"
+        )
+        for key, position in account.positions.items()
+    )

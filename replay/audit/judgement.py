@@ -65,6 +65,11 @@ class Judgement:
     breaches: tuple[Breach | None, ...]
 
     @property
+    def first_step(self) -> bool:
+        """Whether no liquidation of any of the units came before in the breach that it is in."""
+        return all(each is None or each.first_step_is_due for each in self.breaches)
+
+    @property
     def latency_seconds(self) -> Decimal | None:
         """From the breach to the decision (solvency engine latency), exact to the microsecond."""
         if self.breached_at is None:

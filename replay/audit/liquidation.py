@@ -65,6 +65,8 @@ class AuditedLiquidation:
             one is taken at the marks that the takeover implies. What fees, funding and other movements
             that are not in the ledger leave over.
         judgement: verdict, margin state, breach and latency.
+        latency_counts: whether the latency is the engine's own: of the first decision in a breach that did
+            not begin in the cooldown after a partial liquidation.
         partial_allowed: whether the policy in force liquidates step by step.
         takeover_differences: how the recorded takeovers differ from the fills; empty where they agree.
         fill_sequences: the liquidation's own fills of the account.
@@ -90,6 +92,7 @@ class AuditedLiquidation:
     rebuilt_account_value: Decimal | None
     unexplained_cash: Decimal | None
     judgement: Judgement
+    latency_counts: bool
     partial_allowed: bool
     takeover_differences: tuple[str, ...]
     fill_sequences: tuple[int, ...]
@@ -143,6 +146,7 @@ class AuditedLiquidation:
             "rebuilt_maintenance_margin": _text(judgement.maintenance_margin),
             "breach_sequence": judgement.breach_sequence,
             "latency_seconds": _text(judgement.latency_seconds),
+            "latency_counts": self.latency_counts,
             "notes": [note.json_value() for note in self.notes],
         }
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from decimal import Decimal
 
+    from replay.audit.cooldown import PartialSteps
     from replay.audit.recorder import FillSum, LiquidationCase
     from replay.audit.takeover import LiquidatedNotional
     from replay.margin import PositionMargin
@@ -25,8 +26,13 @@ _CASH_NOTE = (
 
 
 @exact()
-def reckon(case: LiquidationCase) -> AuditedLiquidation:
-    """Return the audited row of a liquidation whose fills are complete."""
+def reckon(case: LiquidationCase, steps: PartialSteps) -> AuditedLiquidation:
+    """Return the audited row of a liquidation whose fills are complete.
+
+    Args:
+        case: the liquidation.
+        steps: the partial steps of all liquidations.
+    """
     data = case.data
     notes: dict[Note, None] = dict.fromkeys(case.judgement.notes)
     touched, left_open = _positions(case)
@@ -74,6 +80,7 @@ def reckon(case: LiquidationCase) -> AuditedLiquidation:
         rebuilt_account_value=rebuilt_value,
         unexplained_cash=cash,
         judgement=case.judgement,
+        latency_counts=case.judgement.latency_seconds is not None and steps.leave_free(case.judgement),
         partial_allowed=case.partial_allowed,
         takeover_differences=tuple(_differences(case)),
         fill_sequences=tuple(case.fills.sequences),

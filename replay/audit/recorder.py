@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
-from ledger.amounts import MAXIMUM_SCALE, ZERO, exact
+from ledger.amounts import MAXIMUM_SCALE, ONE, ZERO, exact
 from replay.audit.judgement import Judgement, judge, units_judged
 from replay.margin import Market, evaluate_account
 from replay.state.records import Account
@@ -14,6 +14,7 @@ from replay.state.schedules import in_force
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from ledger.events.envelope import Event
     from ledger.events.liquidations import LiquidationExecuted, LiquidationStarted
@@ -36,6 +37,7 @@ class FillSum:
         quantity_at: unsigned contracts of fills that are no auto-deleveraging, by price.
         deleveraged: unsigned contracts of auto-deleveraging fills.
         units: in what unit a price may be off, by price.
+        fees: what the account paid for them, by asset.
         instrument: of the position, where listed.
         rate: settlement asset → valuation currency at the last fill; None without a price.
     """
@@ -46,6 +48,7 @@ class FillSum:
     quantity_at: dict[Decimal, Decimal] = field(default_factory=dict)
     deleveraged: Decimal = ZERO
     units: dict[Decimal, Decimal] = field(default_factory=dict)
+    fees: dict[str, Decimal] = field(default_factory=dict)
     instrument: Instrument | None = None
     rate: Decimal | None = None
 
@@ -82,10 +85,12 @@ class CaseFills:
     Attributes:
         by_position: summed up.
         sequences: the events that hold them.
+        last_at: the latest ``occurred_at`` of these.
     """
 
     by_position: dict[PositionKey, FillSum] = field(default_factory=dict)
     sequences: list[int] = field(default_factory=list)
+    last_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -123,7 +128,12 @@ class BegunLiquidation:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whom a recorded liquidation is of, and what rebuilt state says about the decision."""
+    """A decision to liquidate: a LiquidationStarted, or a LiquidationExecuted that none came before.
+
+    Attributes:
+        account: whom the liquidation is of.
+        judgement: what rebuilt state says about it.
+    """
 
     liquidation: str
     account: str
@@ -151,6 +161,7 @@ class LiquidationRecorder:
 
     def __init__(self, breaches: BreachLog, precision: PrintedPrecision) -> None:
         self.cases: list[LiquidationCase] = []
+        self.decisions: list[Decision] = []
         self.stray_fills: list[StrayFill] = []
         self.begun: dict[str, BegunLiquidation] = {}
         self._breaches = breaches
@@ -202,6 +213,7 @@ class LiquidationRecorder:
         units = units_judged(account, data.scope, keys)
         judgement = judge(state, self._breaches, event, account, units)
         self.begun[data.liquidation] = BegunLiquidation(data.account, judgement)
+        self.decisions.append(Decision(data.liquidation, data.account, judgement))
         self._breaches.answer(units)
 
     def _executed(self, state: VenueState, event: Event, data: LiquidationExecuted) -> None:
@@ -218,10 +230,11 @@ class LiquidationRecorder:
             judgement = judge(
                 state, self._breaches, event, before.account, units, leverage_type=data.leverage_type
             )
+            self.decisions.append(Decision(data.liquidation, data.account, judgement))
         self._breaches.answer(units)
         moment = max(state.occurred_at, event.occurred_at)
         policy = in_force(state.risk_policies, moment)
-        partial = policy is not None and policy.partial_fraction is not None
+        partial = policy is not None and (policy.partial_fraction or ONE) < 1
         case = LiquidationCase(event, data, before, judgement, partial, fills)
         self.cases.append(case)
         self._latest[data.liquidation] = case
@@ -250,15 +263,21 @@ class LiquidationRecorder:
             quantity = fill.quantity if fill.side == "buy" else -fill.quantity
             key: PositionKey = (fill.instrument, fill.position_side or "both")
             self._add(state, event, fills, key, quantity, fill.price, deleveraged=fill.purpose == "adl")
+            _add_fee(fills.by_position[key], fill.fee, fill.fee_asset)
 
     def _trade(self, state: VenueState, event: Event, trade: TradeExecuted) -> None:
         case = self._by_trade.get(trade.trade_id)
         if case is None or trade.buyer == trade.seller:
             return
         key: PositionKey = (trade.instrument, "both")
-        for account, quantity in ((trade.buyer, trade.quantity), (trade.seller, -trade.quantity)):
+        sides = (
+            (trade.buyer, trade.quantity, trade.buyer_fee),
+            (trade.seller, -trade.quantity, trade.seller_fee),
+        )
+        for account, quantity, fee in sides:
             if account == case.data.account:
                 self._add(state, event, case.fills, key, quantity, trade.price, deleveraged=False)
+                _add_fee(case.fills.by_position[key], fee, trade.fee_asset)
 
     def _add(
         self,
@@ -272,6 +291,7 @@ class LiquidationRecorder:
         deleveraged: bool,
     ) -> None:
         fills.sequences.append(event.sequence)
+        fills.last_at = event.occurred_at if fills.last_at is None else max(fills.last_at, event.occurred_at)
         total = fills.by_position.setdefault(key, FillSum())
         total.quantity += quantity
         if deleveraged:
@@ -286,6 +306,14 @@ class LiquidationRecorder:
             total.units[price] = unit
             total.instrument = instrument
             total.rate = Market.of(state).rate(instrument.settlement_asset)
+
+
+def _add_fee(total: FillSum, fee: Decimal | None, asset: str | None) -> None:
+    """Add the fee of a fill; without an asset it is in the settlement asset, where that is known."""
+    if asset is None and total.instrument is not None:
+        asset = total.instrument.settlement_asset
+    if fee and asset is not None:
+        total.fees[asset] = total.fees.get(asset, ZERO) + fee
 
 
 def circumstances(state: VenueState, name: str) -> Circumstances:

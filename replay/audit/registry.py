@@ -9,13 +9,20 @@ from replay.audit.checks.adl_before_fund import AdlBeforeFund
 from replay.audit.checks.adl_rank import AdlRank
 from replay.audit.checks.anomalies import Anomalies
 from replay.audit.checks.bankruptcy_price import BankruptcyPrice
+from replay.audit.checks.decision_figures import DecisionFigures
 from replay.audit.checks.fund_movements import FundMovements
 from replay.audit.checks.fund_negative import FundNegative
 from replay.audit.checks.liquidation_closes import LiquidationCloses
+from replay.audit.checks.liquidation_cooldown import LiquidationCooldown
+from replay.audit.checks.liquidation_late import LiquidationLate
 from replay.audit.checks.liquidation_missed import LiquidationMissed
 from replay.audit.checks.liquidation_notional import LiquidationNotional
+from replay.audit.checks.liquidation_size import LiquidationSize
 from replay.audit.checks.liquidation_verdict import LiquidationVerdict
+from replay.audit.checks.margin_call_missing import MarginCallMissing
+from replay.audit.checks.margin_calls import MarginCallLate, MarginCallUnjustified
 from replay.audit.checks.negative_equity import NegativeEquity
+from replay.audit.checks.schedule_version import ScheduleVersion
 from replay.audit.checks.schedules import Schedules
 from replay.audit.checks.socialised_loss import SocialisedLoss
 from replay.audit.checks.takeover_fills import LiquidationFills, TakeoverFills
@@ -48,6 +55,15 @@ CHECKS: tuple[type[Check], ...] = (
     AdlBeforeFund,
     SocialisedLoss,
     WaterfallSteps,
+    # What the engine decided, when, and by which figures.
+    LiquidationLate,
+    MarginCallMissing,
+    MarginCallLate,
+    MarginCallUnjustified,
+    ScheduleVersion,
+    DecisionFigures,
+    LiquidationSize,
+    LiquidationCooldown,
 )
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from replay.audit.latency import LatencyDistribution
 from replay.findings import Severity
 
 if TYPE_CHECKING:
@@ -46,6 +47,19 @@ class AuditReport:
         """Tell whether any finding has this severity."""
         return any(finding.severity is severity for finding in self.findings)
 
+    @property
+    def latency(self) -> LatencyDistribution:
+        """From breaches to decisions (solvency engine latency).
+
+        Of every first liquidation in its breach, where that did not begin in a cooldown: what waits for
+        the end of one does not show how fast the engine is.
+        """
+        return LatencyDistribution.of(
+            each.latency_seconds
+            for each in self.liquidations
+            if each.latency_seconds is not None and each.latency_counts
+        )
+
     def counts(self) -> dict[str, int]:
         """Return the number of findings by code."""
         return dict(sorted(Counter(finding.code for finding in self.findings).items()))
@@ -59,5 +73,6 @@ class AuditReport:
             "checks": list(self.checks),
             "findings": [finding.json_value() for finding in self.findings],
             "liquidations": [liquidation.json_value() for liquidation in self.liquidations],
+            "latency": self.latency.json_value(),
             "not_checked": [each.json_value() for each in self.not_checked],
         }

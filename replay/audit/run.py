@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ledger.amounts import exact
 from replay.audit.check import NotChecked
+from replay.audit.cooldown import PartialSteps
 from replay.audit.facts import Facts
 from replay.audit.reckoning import reckon
 from replay.audit.registry import select_checks, selected_codes
@@ -27,8 +28,6 @@ NOT_COMPARED = frozenset(
     {
         "AccountStateReported",
         "FundingSettled",
-        "MarginCallCured",
-        "MarginCallIssued",
         "SourceTotalsReported",
         "StateCommitted",
     }
@@ -102,7 +101,8 @@ class _Running:
     def conclude(
         self, state: VenueState, events: int, codes: frozenset[str], account: str | None
     ) -> AuditReport:
-        liquidations = [reckon(case) for case in self._facts.liquidations.cases]
+        steps = PartialSteps(self._facts.liquidations.cases)
+        liquidations = [reckon(case, steps) for case in self._facts.liquidations.cases]
         for check in self._checks:
             for liquidation in liquidations:
                 check.liquidation(liquidation)

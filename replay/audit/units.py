@@ -280,6 +280,11 @@ def unit_amounts(
     return None, None
 
 
+def unit_equity(margin: AccountMargin, position: PositionKey | None) -> Decimal | None:
+    """Return what a unit is worth without haircuts; None is unknown."""
+    return margin.equity if position is None else unit_amounts(margin, position)[0]
+
+
 def _level(state: MarginState) -> Level:
     if state in OVER:
         return "over"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from replay.audit import AuditedLiquidation, AuditReport
+    from replay.audit.latency import LatencyDistribution
     from replay.findings import Finding
 
 LINES_SHOWN = 40
@@ -87,6 +88,7 @@ def _words(report: AuditReport, folded: str, most: int | None) -> str:
     parts = [
         f"after sequence {report.sequence}   ({folded}); {_plural(len(report.checks), 'check')}",
         _liquidations(report.liquidations, most),
+        latency_line(report.latency),
         _findings(report.findings, most),
     ]
     if report.not_checked:
@@ -127,6 +129,21 @@ def _liquidation(each: AuditedLiquidation) -> tuple[str, ...]:
         each.verdict,
         seconds(each.latency_seconds),
     )
+
+
+def latency_line(latency: LatencyDistribution) -> str:
+    """Return the distribution of latencies on one line; empty where there is none."""
+    if not latency.count:
+        return ""
+    shown = (
+        ("minimum", latency.minimum),
+        ("median", latency.median),
+        ("90 %", latency.p90),
+        ("99 %", latency.p99),
+        ("maximum", latency.maximum),
+    )
+    figures = ", ".join(f"{name} {seconds(value)}" for name, value in shown)
+    return f"solvency engine latency ({_plural(latency.count, 'decision')}): {figures}"
 
 
 def _findings(findings: Sequence[Finding], most: int | None) -> str:

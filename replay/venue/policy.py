@@ -48,6 +48,8 @@ class Policy:
         mark_max_age_seconds: an older mark decides nothing; None accepts any age.
         maintenance_on_entry: whether maintenance margin is taken on the notional at entry, not at mark.
         allocates_by: what the account value is shared among positions by.
+        max_latency_seconds: how long the venue says it may take to act; for information, since how long it
+            takes is :attr:`replay.venue.VenueConfiguration.processing_delay`. None says nothing.
     """
 
     sequence: int
@@ -61,6 +63,7 @@ class Policy:
     waterfall: tuple[str, ...] = WATERFALL
     adl_rank: str = PNL_LEVERAGE
     allocates_by: str = BY_MAINTENANCE
+    max_latency_seconds: Decimal | None = None
 
     def breached(self, collateral_value: Decimal, maintenance_margin: Decimal) -> bool:
         """Tell whether what has this value and requirement is to be liquidated."""
@@ -119,6 +122,7 @@ def policy_of(data: RiskPolicySet, sequence: int) -> Policy:
         waterfall=waterfall,
         adl_rank=rank,
         allocates_by=_ALLOCATIONS[data.bankruptcy_allocation],
+        max_latency_seconds=data.engine_max_latency_seconds,
     )
 
 

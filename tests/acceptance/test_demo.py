@@ -58,6 +58,8 @@ def test_the_document_holds_the_result_of_every_step(commands: Commands) -> None
         each["account"] for each in liquidations
     ]
     assert document["audit"]["findings"] == []
+    assert document["audit"]["latency"]["count"] == len(liquidations)
+    assert document["audit"]["latency"]["maximum"] == "0.12"
     assert document["replay"]["processed_sequence"] == document["recorded"]["last_sequence"]
     assert (commands.folder / "evidence" / "tables" / "account_margin.csv").is_file()
 

@@ -88,6 +88,7 @@ def terms(effective_at: datetime) -> Iterator[Payload]:
         adl_rank=PNL_LEVERAGE,
         bankruptcy_allocation="maintenance_margin",
         maintenance_basis="mark",
+        engine_max_latency_seconds=Decimal(1),
     )
 
 

@@ -22,7 +22,7 @@ def day() -> list[Event]:
     events = History(valuation_currency="USD").events
     for draft in demo_day(7, origin="test.example/replay"):
         event = recorded(len(events), draft.data, occurred_at=draft.occurred_at)
-        events.append(replace(event, source=draft.source))
+        events.append(replace(event, id=draft.id or event.id, source=draft.source))
     return events
 
 

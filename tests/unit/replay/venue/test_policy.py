@@ -1,4 +1,5 @@
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -60,6 +61,14 @@ def test_a_margin_schedule_that_the_engine_does_not_carry_out_is_refused(
             **{"instrument": "BTC-PERP", "effective_at": START, "tiers": [tier], **change},
         )
     assert refused.value.place == (field,)
+
+
+def test_how_long_the_engine_may_take_is_recorded_and_changes_nothing() -> None:
+    venue = TestVenue()
+    set_policy(venue, engine_max_latency_seconds="0.5")
+    policy = venue.engine._venue.policy()
+    assert policy.max_latency_seconds == Decimal("0.5")
+    assert venue.engine.state.risk_policies[-1].engine_max_latency_seconds == Decimal("0.5")
 
 
 def venue_with_a_long() -> TestVenue:
