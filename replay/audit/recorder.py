@@ -164,6 +164,18 @@ class LiquidationRecorder:
             case _:
                 pass
 
+    def decision(self, event: Event) -> Judgement | None:
+        """Return the judgement of an event that is a decision to liquidate; None where it is none.
+
+        To be asked before the fold goes on to the next event.
+        """
+        if event.type == "LiquidationStarted":
+            return self.begun[cast("LiquidationStarted", event.data).liquidation].judgement
+        if event.type == "LiquidationExecuted":
+            judgement = self.cases[-1].judgement
+            return judgement if judgement.sequence == event.sequence else None
+        return None
+
     def _started(self, state: VenueState, event: Event, data: LiquidationStarted) -> None:
         account = state.accounts.get(data.account, Account(data.account))
         keys: list[PositionKey] = []

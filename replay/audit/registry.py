@@ -6,14 +6,27 @@ from typing import TYPE_CHECKING
 
 from ledger.errors import InvalidInputError
 from replay.audit.checks.anomalies import Anomalies
+from replay.audit.checks.fees import Fees
+from replay.audit.checks.funding import Funding
+from replay.audit.checks.index_prices import IndexPrices
+from replay.audit.checks.late_deposits import LateDeposits
 from replay.audit.checks.liquidation_closes import LiquidationCloses
 from replay.audit.checks.liquidation_missed import LiquidationMissed
 from replay.audit.checks.liquidation_notional import LiquidationNotional
 from replay.audit.checks.liquidation_verdict import LiquidationVerdict
 from replay.audit.checks.negative_equity import NegativeEquity
+from replay.audit.checks.negative_wallet import NegativeWallets
+from replay.audit.checks.orders import Orders
+from replay.audit.checks.overrides import Overrides
+from replay.audit.checks.price_outliers import PriceOutliers
+from replay.audit.checks.reported_state import ReportedState
 from replay.audit.checks.schedules import Schedules
+from replay.audit.checks.source_counts import SourceCounts
+from replay.audit.checks.stale_prices import StalePrices
 from replay.audit.checks.takeover_fills import LiquidationFills, TakeoverFills
+from replay.audit.checks.time_order import TimeOrder
 from replay.audit.checks.trade_sums import TradeSums
+from replay.audit.checks.withdrawals import Withdrawals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +44,20 @@ CHECKS: tuple[type[Check], ...] = (
     Schedules,
     NegativeEquity,
     Anomalies,
+    # Records, cash and prices.
+    Fees,
+    Withdrawals,
+    NegativeWallets,
+    Orders,
+    ReportedState,
+    IndexPrices,
+    PriceOutliers,
+    StalePrices,
+    Overrides,
+    Funding,
+    TimeOrder,
+    LateDeposits,
+    SourceCounts,
 )
 
 
