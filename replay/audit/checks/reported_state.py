@@ -234,13 +234,10 @@ def _key(said: ReportedPosition, rebuilt: dict[PositionKey, PositionMargin]) -> 
     """Return the rebuilt position that is meant; a venue may name the side of a one-way position too."""
     key: PositionKey = (said.instrument, said.position_side or "both")
     one_way: PositionKey = (said.instrument, "both")
-    if key not in rebuilt and one_way in rebuilt and _sign(said) == (rebuilt[one_way].quantity > 0):
-        return one_way
+    if said.position_side is not None and one_way in rebuilt:
+        long = rebuilt[one_way].quantity > 0
+        return one_way if (said.position_side == "long") == long else key
     return key
-
-
-def _sign(said: ReportedPosition) -> bool:
-    return said.quantity > 0
 
 
 def _evidence(event: Event, account: Account) -> tuple[int, ...]:

@@ -133,7 +133,7 @@ class Withdrawals(Check):
     def finish(self, _state: VenueState) -> None:
         """Say which payments were not looked at."""
         for why, count in sorted(self._skipped.items()):
-            self.could_not_check(f"{count} payments out of accounts {why}")
+            self.could_not_check(f"{count} outgoing payments {why}")
 
 
 def something_open(account: Account) -> bool:
