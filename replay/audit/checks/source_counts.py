@@ -119,10 +119,11 @@ class SourceCounts(Check):
         for name in sorted(report.counts.keys() - _NEVER_COUNTED):
             said = report.counts[name]
             counts = held.get(name, _Counts(begin, begin))
-            # Sources give the time of their last event as `to`, and count it.
-            ranges = [counts.between(begin, end), counts.between(begin, end + 1)]
+            least, most = counts.between(begin, end)
+            # Some sources give the time of their last event as `to`, and count it.
+            last = counts.at_last if counts.last == end else 0
+            ranges = [(least, most), (least + last, most + last)]
             if not any(least <= said <= most for least, most in ranges):
-                least, most = ranges[0]
                 wrong.append((name, said, str(least) if least == most else f"{least} to {most}"))
             elif not any(said == least == most for least, most in ranges):
                 self._left_open += 1

@@ -86,6 +86,12 @@ def test_the_time_of_the_last_event_as_bound_may_count_that_event_or_not() -> No
         assert not_checked(history.events, CODE) == []
 
 
+def test_what_occurred_right_after_the_last_minute_is_not_taken_for_its_end() -> None:
+    for count, findings in (("1", 0), ("2", 1)):
+        history = totals(deposits(10, 60, 70), 0, 60, DepositRecorded=count)
+        assert len(found(history.events, CODE)) == findings
+
+
 def test_a_source_that_reports_no_totals_is_named() -> None:
     assert not_checked(deposits(0, 1).events, CODE) == [
         "source venue reported no totals: whether its 2 events are all is not known"
