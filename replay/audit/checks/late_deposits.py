@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, cast
 
 from ledger.amounts import ZERO, exact, format_exact
 from replay.audit.check import Check, FindingKind
@@ -130,16 +130,17 @@ def _payment(event: Event) -> _Payment | None:
 
 def _kept(market: Market, account: Account) -> Market:
     """Return a market that stays as it is while the fold goes on, with what an account needs of it."""
-    held = {key[0] for key in account.positions}
-    held |= {key[0] for key in account.open_orders}
-    return replace(
-        market,
-        instruments={name: each for name, each in market.instruments.items() if name in held},
-        mark_prices={name: each for name, each in market.mark_prices.items() if name in held},
-        margin_schedules={name: each for name, each in market.margin_schedules.items() if name in held},
-        asset_prices=dict(market.asset_prices),
-        collateral_schedules=dict(market.collateral_schedules),
-    )
+    needed: set[str | None] = {key[0] for key in (*account.positions, *account.open_orders)}
+    needed |= {each.index for name, each in market.instruments.items() if name in needed}
+    kept: dict[str, Any] = {}
+    for each in fields(market):
+        shared = getattr(market, each.name)
+        if isinstance(shared, dict):
+            # What is kept by instrument is most of a market; assets and indices are few.
+            kept[each.name] = {
+                key: value for key, value in shared.items() if key in needed or key not in market.instruments
+            }
+    return replace(market, **kept)
 
 
 def _would_have_cured(decision: _Decision, payment: _Payment) -> bool:

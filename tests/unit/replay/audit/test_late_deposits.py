@@ -113,3 +113,12 @@ def test_where_the_boundary_is_not_known_it_is_a_warning() -> None:
     receive(history, "5000", before=decision)
     (finding,) = found(history.events, CODE)
     assert finding.severity is Severity.WARNING
+
+
+def test_what_a_decision_met_stays_as_it_was_while_prices_go_on() -> None:
+    history, decision = liquidated()
+    # At 40,000 no such deposit would have helped; at the decision's mark it would have.
+    history.mark("40000")
+    receive(history, "100", before=decision)
+    (finding,) = found(history.events, CODE)
+    assert finding.severity is Severity.ERROR
