@@ -29,9 +29,10 @@ APPLIED_LATE = FindingKind(
     Severity.ERROR,
     "A deposit, a transfer to the account or isolated margin put into a position is recorded after a "
     "decision to liquidate the account, and was received (where no receipt is recorded: occurred) before "
-    "that decision. An error where, counted at the decision, it would have brought something that was "
-    "liquidated back within the boundary; else, and where that is not known, a warning. Evidence: the "
-    "deposit and the decisions.",
+    "that decision. What was received at the same instant as the input of the decision is the engine's own"
+    " doing. An error where, counted at the decision, it would have brought something that was liquidated "
+    "back within the boundary; else, and where that is not known, a warning. Evidence: the deposit and the"
+    " decisions.",
 )
 
 
@@ -41,6 +42,7 @@ class _Decision:
 
     sequence: int
     occurred_at: datetime
+    received_at: datetime | None
     units: tuple[Unit, ...]
     account: Account
     market: Market
@@ -88,12 +90,20 @@ class LateDeposits(Check):
         name = judgement.margin.account
         account = state.accounts.get(name, Account(name))
         market = _kept(Market.of(state, moment_of(state, event)), account)
-        decision = _Decision(event.sequence, event.occurred_at, judgement.units, account, market)
+        decision = _Decision(
+            event.sequence, event.occurred_at, event.received_at, judgement.units, account, market
+        )
         self._decisions.setdefault(name, []).append(decision)
 
     def _came_in(self, event: Event, payment: _Payment) -> None:
         received_at = event.received_at or event.occurred_at
-        missed = [each for each in self._decisions.get(payment.account, ()) if received_at < each.occurred_at]
+        # What bears the receipt of the decision itself is what the engine did then, not money that came in.
+        missed = [
+            each
+            for each in self._decisions.get(payment.account, ())
+            if received_at < each.occurred_at
+            and (event.received_at is None or event.received_at != each.received_at)
+        ]
         if not missed:
             return
         cured = any(_would_have_cured(each, payment) for each in missed)

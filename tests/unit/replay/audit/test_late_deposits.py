@@ -122,3 +122,13 @@ def test_what_a_decision_met_stays_as_it_was_while_prices_go_on() -> None:
     receive(history, "100", before=decision)
     (finding,) = found(history.events, CODE)
     assert finding.severity is Severity.ERROR
+
+
+def test_margin_that_the_engine_moves_in_answer_to_the_same_input_is_no_deposit() -> None:
+    history, decision = liquidated()
+    received_at = decision.occurred_at - timedelta(seconds=1)
+    history.events[-1] = replace(decision, received_at=received_at)
+    receive(history, "1000", before=decision, seconds=1)
+    assert found(history.events, CODE) == []
+    receive(history, "1000", before=decision, seconds=2)
+    assert len(found(history.events, CODE)) == 1
