@@ -2,6 +2,7 @@
 
 from replay.audit.check import Check, FindingKind, NotChecked
 from replay.audit.liquidation import AuditedLiquidation, ClosedPosition
+from replay.audit.place import Place
 from replay.audit.registry import CHECKS, select_checks
 from replay.audit.report import AUDIT_SCHEMA, AuditReport
 from replay.audit.run import audit
@@ -15,6 +16,7 @@ __all__ = [
     "ClosedPosition",
     "FindingKind",
     "NotChecked",
+    "Place",
     "audit",
     "select_checks",
 ]

@@ -201,6 +201,14 @@ class LiquidationRecorder:
             case _:
                 pass
 
+    def judgement_of(self, event: Event) -> Judgement | None:
+        """Return the judgement of an event that is a decision to liquidate; None where it is none.
+
+        To be asked before the fold goes on to the next event.
+        """
+        judgement = self.decisions[-1].judgement if self.decisions else None
+        return judgement if judgement is not None and judgement.sequence == event.sequence else None
+
     def _started(self, state: VenueState, event: Event, data: LiquidationStarted) -> None:
         account = state.accounts.get(data.account, Account(data.account))
         keys: list[PositionKey] = []

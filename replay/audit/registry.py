@@ -10,8 +10,12 @@ from replay.audit.checks.adl_rank import AdlRank
 from replay.audit.checks.anomalies import Anomalies
 from replay.audit.checks.bankruptcy_price import BankruptcyPrice
 from replay.audit.checks.decision_figures import DecisionFigures
+from replay.audit.checks.fees import Fees
 from replay.audit.checks.fund_movements import FundMovements
 from replay.audit.checks.fund_negative import FundNegative
+from replay.audit.checks.funding import Funding
+from replay.audit.checks.index_prices import IndexPrices
+from replay.audit.checks.late_deposits import LateDeposits
 from replay.audit.checks.liquidation_closes import LiquidationCloses
 from replay.audit.checks.liquidation_cooldown import LiquidationCooldown
 from replay.audit.checks.liquidation_late import LiquidationLate
@@ -22,13 +26,22 @@ from replay.audit.checks.liquidation_verdict import LiquidationVerdict
 from replay.audit.checks.margin_call_missing import MarginCallMissing
 from replay.audit.checks.margin_calls import MarginCallLate, MarginCallUnjustified
 from replay.audit.checks.negative_equity import NegativeEquity
+from replay.audit.checks.negative_wallet import NegativeWallets
+from replay.audit.checks.orders import Orders
+from replay.audit.checks.overrides import Overrides
+from replay.audit.checks.price_outliers import PriceOutliers
+from replay.audit.checks.reported_state import ReportedState
 from replay.audit.checks.schedule_version import ScheduleVersion
 from replay.audit.checks.schedules import Schedules
 from replay.audit.checks.socialised_loss import SocialisedLoss
+from replay.audit.checks.source_counts import SourceCounts
+from replay.audit.checks.stale_prices import StalePrices
 from replay.audit.checks.takeover_fills import LiquidationFills, TakeoverFills
 from replay.audit.checks.takeover_price import TakeoverPrice
+from replay.audit.checks.time_order import TimeOrder
 from replay.audit.checks.trade_sums import TradeSums
 from replay.audit.checks.waterfall_steps import WaterfallSteps
+from replay.audit.checks.withdrawals import Withdrawals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +77,20 @@ CHECKS: tuple[type[Check], ...] = (
     DecisionFigures,
     LiquidationSize,
     LiquidationCooldown,
+    # Records, cash and prices.
+    Fees,
+    Withdrawals,
+    NegativeWallets,
+    Orders,
+    ReportedState,
+    IndexPrices,
+    PriceOutliers,
+    StalePrices,
+    Overrides,
+    Funding,
+    TimeOrder,
+    LateDeposits,
+    SourceCounts,
 )
 
 

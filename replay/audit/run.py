@@ -9,6 +9,7 @@ from ledger.amounts import exact
 from replay.audit.check import NotChecked
 from replay.audit.cooldown import PartialSteps
 from replay.audit.facts import Facts
+from replay.audit.place import EVERYWHERE, Places
 from replay.audit.reckoning import reckon
 from replay.audit.registry import select_checks, selected_codes
 from replay.audit.report import AuditReport
@@ -20,15 +21,13 @@ if TYPE_CHECKING:
 
     from ledger.events.envelope import Event
     from replay.audit.check import Check
+    from replay.audit.place import Place
     from replay.findings import Finding
     from replay.fold import Cut, Order, Resolve
     from replay.state.venue_state import VenueState
 
 NOT_COMPARED = frozenset(
     {
-        "AccountStateReported",
-        "FundingSettled",
-        "SourceTotalsReported",
         "StateCommitted",
     }
 )
@@ -44,6 +43,8 @@ def audit(
     order: Order = "sequence",
     resolve: Resolve | None = None,
     max_latency_seconds: Decimal | None = None,
+    since: Place | None = None,
+    until: Place | None = None,
 ) -> AuditReport:
     """Fold events from the beginning and return what the checks conclude.
 
@@ -58,12 +59,16 @@ def audit(
         order: as in :func:`replay.fold.fold`.
         resolve: looks a recorded event up by its id, for corrections.
         max_latency_seconds: how long the engine may take to act; None leaves it to the policy in force.
+        since: report only what is about this sequence or later ones, or about what occurred at this time
+            or later; every event is folded all the same, and what is about no event is reported anyway.
+        until: likewise, through this sequence or time.
 
     Raises:
         InvalidInputError: there is no such check.
     """
     facts = Facts(max_latency_seconds=max_latency_seconds)
-    running = _Running(facts, [check(facts) for check in select_checks(checks)])
+    places = EVERYWHERE if since is None and until is None else Places(since, until)
+    running = _Running(facts, [check(facts) for check in select_checks(checks)], places)
     codes = selected_codes(checks)
     result = fold(
         events, cut=cut, order=order, before=(running.before,), after=(running.after,), resolve=resolve
@@ -74,8 +79,9 @@ def audit(
 class _Running:
     """The checks of one audit, called for the event types that each watches."""
 
-    def __init__(self, facts: Facts, checks: list[Check]) -> None:
+    def __init__(self, facts: Facts, checks: list[Check], places: Places) -> None:
         self._facts = facts
+        self._places = places
         self._checks = checks
         self._assertions: Counter[str] = Counter()
         self._everything = [check for check in checks if check.event_types is None]
@@ -86,6 +92,7 @@ class _Running:
             ]
 
     def before(self, state: VenueState, event: Event) -> None:
+        self._places.see(event)
         self._facts.before(state, event)
         for check in self._by_type[event.type]:
             check.before(state, event)
@@ -111,6 +118,8 @@ class _Running:
         if account is not None:
             findings = [finding for finding in findings if finding.account == account]
             liquidations = [each for each in liquidations if each.account == account]
+        findings = [each for each in findings if each.sequence is None or self._places.holds(each.sequence)]
+        liquidations = [each for each in liquidations if self._places.holds(each.sequence)]
         return AuditReport(
             events=events,
             sequence=state.sequence,

@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections import Counter
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ledger.amounts import parse_amount
 from ledger.cli.common import Session, ledger_command
 from ledger.clock import format_time
-from ledger.errors import ExitCode
-from replay.cli.cuts import Counted, FoldCounts, Replay, cut_options
+from ledger.errors import AmountError, ExitCode
+from replay.cli.cuts import Counted, FoldCounts, Replay, SequenceOrTime, cut_options
 from replay.cli.text import UNKNOWN, figure, fixed, percent, seconds, table
-from replay.findings import Severity
+from replay.findings import Finding, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from decimal import Decimal
 
-    from replay.audit import AuditedLiquidation, AuditReport
+    from replay.audit import AuditedLiquidation, AuditReport, Place
     from replay.audit.latency import LatencyDistribution
-    from replay.findings import Finding
 
 LINES_SHOWN = 40
 RESIDUAL_SCALE = 4
 _SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.INFO)
+
+
+class _Seconds(click.ParamType[Any]):
+    """A number of seconds, zero or more, read exactly."""
+
+    name = "seconds"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        """Read a plain decimal."""
+        try:
+            number = parse_amount(value)
+        except AmountError as error:
+            self.fail(error.problem, param, ctx)
+        if number < 0:
+            self.fail(f"{value} is below zero", param, ctx)
+        return number
 
 
 @ledger_command("audit")
@@ -31,6 +51,27 @@ _SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 @click.option(
     "--check", "checks", multiple=True, metavar="NAME", help="Run only this check or code; may be repeated."
 )
+@click.option(
+    "--from",
+    "since",
+    type=SequenceOrTime(),
+    metavar="N|TIME",
+    help="Report only what is about sequence N or later, or occurred at TIME or later; all is folded.",
+)
+@click.option(
+    "--to",
+    "until",
+    type=SequenceOrTime(),
+    metavar="N|TIME",
+    help="Report only what is about sequence N or earlier, or occurred at TIME or earlier.",
+)
+@click.option(
+    "--max-latency",
+    type=_Seconds(),
+    metavar="SECONDS",
+    help="How long the engine may take to act, in place of what the risk policy says.",
+)
+@click.option("--csv", "as_csv", is_flag=True, help="Print the findings alone, as CSV.")
 @click.option(
     "--fail-on",
     type=click.Choice(["error", "warning"]),
@@ -47,6 +88,10 @@ def audit(
     *,
     account: str | None,
     checks: tuple[str, ...],
+    since: Place | None,
+    until: Place | None,
+    max_latency: Decimal | None,
+    as_csv: bool,
     fail_on: str,
     show_all: bool,
     replay: Replay,
@@ -62,6 +107,8 @@ def audit(
     from replay.store.source import events_to_fold
 
     select_checks(checks)
+    if as_csv and session.as_json:
+        raise click.UsageError("--csv and --json are two forms of the same; choose one")
     with session.ledger() as ledger:
         if account is not None:
             check_account_is_known(session, ledger, account, replay)
@@ -74,12 +121,39 @@ def audit(
                 cut=replay.cut,
                 order=replay.order,
                 resolve=find_event,
+                max_latency_seconds=max_latency,
+                since=since,
+                until=until,
             )
     folded = FoldCounts(report.events, events.count - report.events, events.clocks)
-    document = {**report.document(), "replay": replay.document(folded)}
-    session.emit(document, _words(report, replay.words(folded), None if show_all else LINES_SHOWN))
+    if as_csv:
+        click.echo(_csv(report.findings), nl=False)
+    else:
+        document = {
+            **report.document(),
+            "from": _place(since),
+            "to": _place(until),
+            "replay": replay.document(folded),
+        }
+        session.emit(document, _words(report, replay.words(folded), None if show_all else LINES_SHOWN))
     failed = report.has(Severity.ERROR) or (fail_on == "warning" and report.has(Severity.WARNING))
     return ExitCode.NEGATIVE_VERDICT if failed else ExitCode.OK
+
+
+def _place(place: Place | None) -> int | str | None:
+    return format_time(place) if isinstance(place, datetime) else place
+
+
+def _csv(findings: Iterable[Finding]) -> str:
+    """Return findings as CSV; the columns are the fields of their JSON, evidence is set apart by spaces."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(Finding("", Severity.INFO, "").json_value())
+    for finding in findings:
+        value = finding.json_value()
+        value["evidence"] = " ".join(str(sequence) for sequence in finding.evidence)
+        rows.writerow("" if field is None else field for field in value.values())
+    return text.getvalue()
 
 
 def _words(report: AuditReport, folded: str, most: int | None) -> str:

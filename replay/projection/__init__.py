@@ -27,6 +27,7 @@ __all__ = [
     "ANOMALIES",
     "PROJECTION",
     "PROJECTION_VERSION",
+    "RECORD_KEEPING",
     "apply",
     "apply_exact",
     "external_account",
@@ -106,7 +107,7 @@ _HANDLERS: Mapping[str, Handler] = {
 }
 """Event type → what it does to the state. ``CorrectionRecorded`` is apart: it needs the event it corrects."""
 
-_RECORD_KEEPING = frozenset(
+RECORD_KEEPING = frozenset(
     {
         "LedgerOpened",
         "SourceDeclared",
@@ -151,6 +152,6 @@ def apply_exact(state: VenueState, event: Event, resolve: Resolve | None = None)
     else:
         _HANDLERS[event.type](state, event, event.data)
     state.sequence = event.sequence
-    if event.occurred_at > state.occurred_at and event.type not in _RECORD_KEEPING:
+    if event.occurred_at > state.occurred_at and event.type not in RECORD_KEEPING:
         state.occurred_at = event.occurred_at
     return state

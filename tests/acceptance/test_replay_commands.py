@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -208,6 +211,63 @@ def test_an_audit_without_liquidations_finds_nothing(commands: Commands) -> None
     assert run.document["events"] == 12
     assert run.document["liquidations"] == []
     assert "no liquidations" in commands.replay("audit").stdout
+
+
+def set_marks_by_hand(commands: Commands, first: int, count: int) -> None:
+    """Record unapproved overrides from sequence 12 on, a second apart."""
+    drafts = Drafts(first=first)
+    for _ in range(count):
+        override = {"instrument": "BTC-PERP", "kind": "mark", "price": "26000", "reason": 'feed "a", down'}
+        drafts.add("PriceOverridden", **override, approvers=[])
+    with Ledger.open(commands.database_url) as ledger:
+        ledger.append(drafts.drafts)
+
+
+def test_findings_as_csv_have_the_columns_of_their_json(commands: Commands) -> None:
+    set_marks_by_hand(commands, 100, 2)
+    run = commands.replay("audit", "--csv")
+    assert run.exit_code == 1
+    rows = list(csv.DictReader(io.StringIO(run.stdout)))
+    documents = commands.replay("audit", "--json").document["findings"]
+    assert [row.keys() for row in rows] == [document.keys() for document in documents]
+    assert [row["sequence"] for row in rows] == ["12", "13"]
+    assert [row["evidence"] for row in rows] == ["12", "13"]
+    assert [row["message"] for row in rows] == [document["message"] for document in documents]
+    assert rows[0]["account"] == ""
+    both = commands.replay("audit", "--csv", "--json")
+    assert (both.exit_code, "choose one" in both.stdout + both.stderr) == (2, True)
+
+
+def test_an_audit_of_a_part_reports_that_part_alone(commands: Commands) -> None:
+    set_marks_by_hand(commands, 100, 3)
+
+    def sequences(*words: str) -> list[int]:
+        document = commands.replay("audit", *words, "--json").document
+        assert document["events"] == 15
+        return [finding["sequence"] for finding in document["findings"]]
+
+    assert sequences() == [12, 13, 14]
+    assert sequences("--from", "13") == [13, 14]
+    assert sequences("--to", "12") == [12]
+    assert sequences("--from", format_time(START + timedelta(seconds=101)), "--to", "13") == [13]
+    assert commands.replay("audit", "--to", "11").exit_code == 0
+    assert commands.replay("audit", "--from", "2026-01-01T00:00:00").exit_code == 2
+    document = commands.replay("audit", "--from", "13", "--json").document
+    assert (document["from"], document["to"]) == (13, None)
+
+
+def test_the_latency_that_is_allowed_can_be_given(commands: Commands) -> None:
+    set_marks_by_hand(commands, 100, 1)
+    late = Drafts(first=90)
+    late.add("DepositRecorded", account="alice", asset="USDT", amount="1")
+    with Ledger.open(commands.database_url) as ledger:
+        ledger.append(late.drafts)
+    late_by_ten = ("audit", "--check", "out_of_time_order", "--fail-on", "warning")
+    assert commands.replay(*late_by_ten).exit_code == 1
+    assert commands.replay(*late_by_ten, "--max-latency", "9.9").exit_code == 1
+    assert commands.replay(*late_by_ten, "--max-latency", "10").exit_code == 0
+    for wrong in ("-1", "soon"):
+        assert commands.replay("audit", "--max-latency", wrong).exit_code == 2
 
 
 def test_read_models_are_made_kept_up_and_checked(commands: Commands) -> None:

@@ -1,17 +1,17 @@
-"""Does a margin or collateral schedule contradict itself?"""
+"""Does a margin or collateral schedule, or a risk policy, contradict itself?"""
 
 from __future__ import annotations
 
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ledger.amounts import exact, format_exact
-from ledger.events.policies import CollateralScheduleSet, MarginScheduleSet
+from ledger.amounts import ONE, exact, format_exact
+from ledger.events.policies import CollateralScheduleSet, MarginScheduleSet, RiskPolicySet
 from replay.audit.check import Check, FindingKind
 from replay.findings import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from decimal import Decimal
 
     from ledger.events.envelope import Event
@@ -21,33 +21,46 @@ if TYPE_CHECKING:
 INCONSISTENT = FindingKind(
     "schedule_inconsistent",
     Severity.WARNING,
-    "A margin or collateral schedule contradicts itself: it has no tiers, a tier does not begin where the "
-    "one before it ends, a cap is not above its floor, a tier follows one without a cap, or a maintenance "
-    "amount is not the one that makes the requirement continuous: the amount of the tier before, plus floor "
-    "× the difference of the rates. It is recorded as sent and used as recorded. Evidence: the schedule.",
+    "A margin schedule, collateral schedule or risk policy contradicts itself. Of tiers: there are none, a"
+    " tier does not begin where the one before it ends, a cap is not above its floor, a tier follows one "
+    "without a cap, a maintenance amount is not the one that makes the requirement continuous (the amount "
+    "of the tier before, plus floor × the difference of the rates), or the initial margin at a tier's "
+    "greatest leverage is below its maintenance margin rate. Of the other models: a parameter is missing "
+    "or out of its range. Of a policy: the warning ratio is above the margin call ratio, the margin call "
+    "ratio is not below 1, the partial fraction is above 1, the waterfall has steps that are not known or "
+    "not in their order, or the ADL rank is not known. It is recorded as sent and used as recorded. "
+    "Evidence: the schedule or policy.",
 )
+
+WATERFALL = ("order_book", "insurance_fund", "adl", "socialised_loss")
+"""The steps of a full liquidation, in their order."""
+
+ADL_RANKS = ("pnl_leverage", "price_leverage")
+
+_FRACTIONS = ("base_initial_margin_fraction", "maintenance_fraction")
+_CAPS = ("open_interest_lower_cap", "open_interest_upper_cap")
 
 
 class Schedules(Check):
-    """Holds every schedule against itself, when it is recorded."""
+    """Holds every schedule and policy against itself, when it is recorded."""
 
     name = "schedule_inconsistent"
     kinds = (INCONSISTENT,)
-    event_types = frozenset({"MarginScheduleSet", "CollateralScheduleSet"})
+    event_types = frozenset({"MarginScheduleSet", "CollateralScheduleSet", "RiskPolicySet"})
 
     @exact()
     def before(self, _state: VenueState, event: Event) -> None:
-        """Look at a schedule."""
+        """Look at a schedule or policy."""
         schedule = event.data
+        instrument = None
         if isinstance(schedule, MarginScheduleSet):
             subject, instrument = f"the margin schedule of {schedule.instrument}", schedule.instrument
-            problems = [
-                *_steps([(tier.notional_floor, tier.notional_cap) for tier in schedule.tiers]),
-                *_amounts(schedule.tiers),
-            ]
+            problems = list(_margin_schedule(schedule))
         elif isinstance(schedule, CollateralScheduleSet):
-            subject, instrument = f"the collateral schedule of {schedule.asset}", None
+            subject = f"the collateral schedule of {schedule.asset}"
             problems = list(_steps([(tier.value_floor, tier.value_cap) for tier in schedule.tiers]))
+        elif isinstance(schedule, RiskPolicySet):
+            subject, problems = "the risk policy", list(_policy(schedule))
         else:
             return
         if problems:
@@ -58,6 +71,62 @@ class Schedules(Check):
                 sequence=event.sequence,
                 evidence=(event.sequence,),
             )
+
+
+def _margin_schedule(schedule: MarginScheduleSet) -> Iterator[str]:
+    if schedule.tiers or schedule.model in (None, "tiered"):
+        yield from _steps([(tier.notional_floor, tier.notional_cap) for tier in schedule.tiers])
+        yield from _amounts(schedule.tiers)
+        yield from _leverages(schedule.tiers)
+    if schedule.model == "open_interest_scaled":
+        yield from _open_interest(schedule.parameters or {})
+    elif schedule.model == "portfolio":
+        yield from _portfolio(schedule.parameters or {})
+
+
+def _open_interest(parameters: Mapping[str, Decimal]) -> Iterator[str]:
+    yield from _missing(parameters, (*_FRACTIONS, *_CAPS))
+    for name in _FRACTIONS:
+        value = parameters.get(name)
+        if value is not None and not 0 < value <= ONE:
+            yield f"{name} is {format_exact(value)}, not above 0 and at most 1"
+    lower, upper = (parameters.get(name) for name in _CAPS)
+    if lower is not None and upper is not None and lower > upper:
+        yield f"{_CAPS[0]} {format_exact(lower)} is above {_CAPS[1]} {format_exact(upper)}"
+
+
+def _portfolio(parameters: Mapping[str, Decimal]) -> Iterator[str]:
+    yield from _missing(parameters, ("price_range", "price_steps"))
+    price_range, steps = parameters.get("price_range"), parameters.get("price_steps")
+    if price_range is not None and not 0 < price_range < ONE:
+        yield f"price_range is {format_exact(price_range)}, not between 0 and 1"
+    if steps is not None and steps < ONE:
+        yield f"price_steps is {format_exact(steps)}, not 1 or more"
+
+
+def _missing(parameters: Mapping[str, Decimal], names: Sequence[str]) -> Iterator[str]:
+    for name in names:
+        if name not in parameters:
+            yield f"the parameter {name} is missing"
+
+
+def _policy(policy: RiskPolicySet) -> Iterator[str]:
+    warning, call = policy.warning_ratio, policy.margin_call_ratio
+    if warning is not None and call is not None and warning > call:
+        yield f"the warning ratio {format_exact(warning)} is above the margin call ratio {format_exact(call)}"
+    if call is not None and call >= ONE:
+        yield f"the margin call ratio is {format_exact(call)}, where liquidation has begun"
+    if policy.partial_fraction is not None and policy.partial_fraction > ONE:
+        yield f"the partial fraction is {format_exact(policy.partial_fraction)}, above 1"
+    steps = policy.waterfall or []
+    unknown = [step for step in steps if step not in WATERFALL]
+    if unknown:
+        yield f"the waterfall has steps that are not known: {', '.join(unknown)}"
+    known = [step for step in steps if step in WATERFALL]
+    if known != [step for step in WATERFALL if step in known]:
+        yield f"the waterfall is {', '.join(known)}; the order is {', '.join(WATERFALL)}"
+    if policy.adl_rank is not None and policy.adl_rank not in ADL_RANKS:
+        yield f"the ADL rank {policy.adl_rank} is not known"
 
 
 def _steps(tiers: Sequence[tuple[Decimal, Decimal | None]]) -> Iterator[str]:
@@ -87,4 +156,13 @@ def _amounts(tiers: Sequence[MarginTier]) -> Iterator[str]:
             yield (
                 f"tier {number} has the maintenance amount {format_exact(tier.maintenance_amount)}, "
                 f"a continuous requirement takes {format_exact(expected)}"
+            )
+
+
+def _leverages(tiers: Sequence[MarginTier]) -> Iterator[str]:
+    for number, tier in enumerate(tiers, start=1):
+        if tier.maintenance_margin_rate * tier.max_leverage > ONE:
+            yield (
+                f"tier {number} requires {format_exact(tier.maintenance_margin_rate)} to maintain what "
+                f"leverage {format_exact(tier.max_leverage)} opens with less"
             )

@@ -8,6 +8,7 @@ import pytest
 
 from replay.audit import audit
 from tests.support.events import History
+from tests.support.findings import found
 
 FIELDS = ("notional_floor", "notional_cap", "maintenance_margin_rate", "maintenance_amount", "max_leverage")
 GOOD: list[dict[str, Any]] = [
@@ -57,9 +58,102 @@ def test_a_tier_after_one_without_a_cap_is_named() -> None:
     assert "tier 2 follows one without a cap" in findings(GOOD[1], GOOD[1])[0]
 
 
+def test_leverage_that_opens_with_less_than_is_to_be_maintained_is_named() -> None:
+    assert findings({**GOOD[0], "max_leverage": "100"}, GOOD[1]) == []
+    (message,) = findings({**GOOD[0], "max_leverage": "100.1"}, GOOD[1])
+    assert "tier 1 requires 0.01 to maintain what leverage 100.1 opens with less" in message
+
+
+OPEN_INTEREST = {
+    "base_initial_margin_fraction": "0.05",
+    "maintenance_fraction": "0.6",
+    "open_interest_lower_cap": "1000",
+    "open_interest_upper_cap": "5000",
+}
+
+
+def of_model(model: str, parameters: dict[str, Any], *tiers: dict[str, Any]) -> list[str]:
+    history = History()
+    history.add(
+        "MarginScheduleSet",
+        instrument="BTC-PERP",
+        effective_at=EFFECTIVE,
+        model=model,
+        tiers=list(tiers),
+        parameters=parameters,
+    )
+    return [each.message for each in found(history.events, "schedule_inconsistent")]
+
+
+def test_parameters_in_their_range_are_no_finding_and_need_no_tiers() -> None:
+    assert of_model("open_interest_scaled", OPEN_INTEREST) == []
+    equal = {**OPEN_INTEREST, "open_interest_upper_cap": "1000", "maintenance_fraction": "1"}
+    assert of_model("open_interest_scaled", equal, *GOOD) == []
+    assert of_model("portfolio", {"price_range": "0.16", "price_steps": "1"}) == []
+
+
+@pytest.mark.parametrize("missing", OPEN_INTEREST)
+def test_every_parameter_of_open_interest_is_needed(missing: str) -> None:
+    given = {name: value for name, value in OPEN_INTEREST.items() if name != missing}
+    (message,) = of_model("open_interest_scaled", given)
+    assert f"the parameter {missing} is missing" in message
+
+
+@pytest.mark.parametrize(
+    ("model", "change", "problem"),
+    [
+        ("open_interest_scaled", {"base_initial_margin_fraction": "0"}, "is 0, not above 0 and at most 1"),
+        ("open_interest_scaled", {"maintenance_fraction": "1.01"}, "is 1.01, not above 0 and at most 1"),
+        ("open_interest_scaled", {"open_interest_lower_cap": "5001"}, "5001 is above open_interest_upper"),
+        ("portfolio", {"price_range": "1"}, "price_range is 1, not between 0 and 1"),
+        ("portfolio", {"price_range": "0"}, "price_range is 0, not between 0 and 1"),
+        ("portfolio", {"price_steps": "0"}, "price_steps is 0, not 1 or more"),
+    ],
+)
+def test_parameters_out_of_their_range_are_named(model: str, change: dict[str, Any], problem: str) -> None:
+    good = OPEN_INTEREST if model == "open_interest_scaled" else {"price_range": "0.16", "price_steps": "9"}
+    (message,) = of_model(model, {**good, **change})
+    assert problem in message
+
+
+POLICY = {"warning_ratio": "0.8", "margin_call_ratio": "0.9", "partial_fraction": "0.2"}
+
+
+@pytest.mark.parametrize(
+    ("terms", "problem"),
+    [
+        (POLICY, None),
+        ({"warning_ratio": "0.9", "margin_call_ratio": "0.9"}, None),
+        ({"warning_ratio": "0.91", "margin_call_ratio": "0.9"}, "the warning ratio 0.91 is above"),
+        ({"margin_call_ratio": "1"}, "the margin call ratio is 1, where liquidation has begun"),
+        ({"partial_fraction": "1"}, None),
+        ({"partial_fraction": "1.1"}, "the partial fraction is 1.1, above 1"),
+        ({"waterfall": ["order_book", "adl"]}, None),
+        ({"waterfall": ["adl", "order_book"]}, "the waterfall is adl, order_book; the order is order_book, "),
+        ({"waterfall": ["adl", "adl"]}, "the waterfall is adl, adl"),
+        ({"waterfall": ["order_book", "prayer"]}, "the waterfall has steps that are not known: prayer"),
+        ({"adl_rank": "price_leverage"}, None),
+        ({"adl_rank": "alphabet"}, "the ADL rank alphabet is not known"),
+    ],
+)
+def test_a_policy_that_contradicts_itself_is_named(terms: dict[str, Any], problem: str | None) -> None:
+    history = History()
+    history.policy(**terms)
+    messages = [each.message for each in found(history.events, "schedule_inconsistent")]
+    assert len(messages) == (problem is not None)
+    assert all(problem is not None and problem in message for message in messages)
+
+
 def test_assertions_that_no_check_compares_are_named_with_their_number() -> None:
     history = History()
+    roots: dict[str, Any] = dict.fromkeys(("state_root", "liabilities_root", "subjects_root"), "0" * 64)
+    state: dict[str, Any] = {
+        "as_of_sequence": "0",
+        "projection": "margin",
+        "projection_version": "2",
+        "totals": {},
+    }
     for _ in range(2):
-        history.add("AccountStateReported", account="A17", wallet_balance={"USD": "999999"})
+        history.add("StateCommitted", **state, **roots)
     reasons = [each.reason for each in audit(history.events).not_checked]
-    assert "2 AccountStateReported were not compared with what is rebuilt" in reasons
+    assert "2 StateCommitted were not compared with what is rebuilt" in reasons
