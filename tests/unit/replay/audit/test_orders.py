@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
-from replay.fold import replay_events
-from replay.margin import evaluate
 from tests.support.events import History
 from tests.support.findings import found, not_checked, places
 
@@ -30,22 +26,10 @@ def order(history: History, quantity: str, order_id: str = "O1", side: str = "bu
     return history
 
 
-def _orders_count() -> bool:
-    """Tell whether the initial margin of an account covers its open orders."""
-    return bool(evaluate(replay_events(order(trader(), "1").events), "A").initial_margin)
-
-
-needs_orders_in_initial_margin = pytest.mark.skipif(
-    not _orders_count(), reason="the initial margin of an account covers its positions only"
-)
-
-
-@needs_orders_in_initial_margin
 def test_an_order_that_takes_exactly_what_is_there_is_no_finding() -> None:
     assert found(order(trader(), "2").events, CODE) == []
 
 
-@needs_orders_in_initial_margin
 def test_an_order_that_takes_more_is_a_finding_with_what_is_lacking() -> None:
     history = order(trader(), "2.001")
     (finding,) = found(history.events, CODE)
@@ -54,7 +38,6 @@ def test_an_order_that_takes_more_is_a_finding_with_what_is_lacking() -> None:
     assert finding.evidence[-1] == 5
 
 
-@needs_orders_in_initial_margin
 def test_orders_add_up_and_one_that_is_cancelled_claims_nothing() -> None:
     history = order(order(trader(), "1.5"), "1", "O2")
     assert places(history.events, CODE) == [("A", 6)]
