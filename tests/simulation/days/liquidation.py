@@ -1,0 +1,413 @@
+"""What the day's engine does to a unit in trouble, step by step; a fault makes one step wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from tests.simulation.days.adl import queue_of
+from tests.simulation.days.amounts import ZERO, of_fraction, on_step, rounded
+from tests.simulation.days.margin import (
+    Figures,
+    bankruptcy_prices,
+    equity_in_settlement,
+    legs_of,
+    maintenance_of,
+    notional_of,
+)
+from tests.simulation.days.terms import (
+    FEES,
+    FUND,
+    HOUSE,
+    INSTRUMENTS,
+    PARTIAL_FRACTION,
+    SETTLEMENT,
+)
+from tests.simulation.days.venue import Venue, fee_of
+
+if TYPE_CHECKING:
+    from tests.simulation.days.books import Unit
+    from tests.simulation.days.records import Record
+
+
+@dataclass(slots=True)
+class Fault:
+    """What a scene wants done wrong; nothing of it is set in an engine that keeps the rules.
+
+    Attributes:
+        schedule: id of the schedule event that the decision names.
+        mark_off: added to the mark that the decision names.
+        ratio_off: added to the margin ratio that the decision names.
+        bankruptcy_off: added to the bankruptcy price of the first takeover.
+        listed_price_off: added to the price of the first takeover, but not to its fill's.
+        price: at which the position is closed.
+        quantity_off: closed beyond what is held, in contracts.
+        fee_factor: of the liquidation fee that the schedule allows.
+        drawn_off: added to what the fund pays.
+        loss_off: added to what is shared out.
+        kept_back: what the fund keeps although a loss is shared out.
+        share_off: moved from one bearer of a loss to another.
+        rank_off: how many places of the queue auto-deleveraging skips.
+    """
+
+    schedule: str | None = None
+    mark_off: Decimal = ZERO
+    ratio_off: Decimal = ZERO
+    bankruptcy_off: Decimal = ZERO
+    listed_price_off: Decimal = ZERO
+    price: Decimal | None = None
+    quantity_off: Decimal = ZERO
+    fee_factor: Decimal = ZERO
+    drawn_off: Decimal = ZERO
+    loss_off: Decimal = ZERO
+    kept_back: Decimal = ZERO
+    share_off: Decimal = ZERO
+    rank_off: int = 0
+
+
+FAULTLESS = Fault()
+
+
+@dataclass(slots=True)
+class Closing:
+    """One trade by which a position is closed."""
+
+    instrument: str
+    side: str
+    quantity: Decimal
+    price: Decimal
+    counterparty: str
+    by: str
+    trade_id: str
+    rank: int = 0
+
+
+@dataclass(slots=True)
+class Liquidation:
+    """What was recorded of a liquidation, for scenes that have to point at it."""
+
+    name: str
+    unit: Unit
+    decision: Record
+    executed: Record
+    records: list[Record] = field(default_factory=list)
+
+    def of(self, event_type: str) -> list[Record]:
+        """Return its records of a type."""
+        return [record for record in self.records if record.type == event_type]
+
+    def fills(self) -> list[Record]:
+        """Return the fills of the liquidated account."""
+        return [each for each in self.of("FillRecorded") if each.data["account"] == self.unit[0]]
+
+
+def partial_quantity(instrument: str, quantity: Decimal) -> Decimal:
+    """Return the part of a position that a partial liquidation closes, in whole lots."""
+    return on_step(PARTIAL_FRACTION * abs(quantity), INSTRUMENTS[instrument].lot, "ceiling")
+
+
+def partial_cures(venue: Venue, unit: Unit) -> bool:
+    """Tell whether closing the policy's part of every position at the marks ends the breach."""
+    books = venue.books
+    required = sum(
+        (
+            maintenance_of(books, name, abs(position.quantity) - partial_quantity(name, position.quantity))
+            for name, position in legs_of(books, unit)
+        ),
+        ZERO,
+    )
+    figures = venue.figures(unit)
+    after = Figures(figures.collateral, required * books.asset_prices[SETTLEMENT], figures.equity)
+    return not after.over
+
+
+def step_for(venue: Venue, unit: Unit) -> str:
+    """Return which step of the policy a unit over the boundary comes to."""
+    figures = venue.figures(unit)
+    if figures.collateral > 0 and figures.equity > 0 and partial_cures(venue, unit):
+        return "partial"
+    if figures.equity < 0:
+        return "fund"
+    legs = legs_of(venue.books, unit)
+    if len(legs) == 1:
+        name, position = legs[0]
+        price = bankruptcy_prices(venue.books, unit)[name]
+        size = position.quantity * INSTRUMENTS[name].contract_size
+        gain = (venue.books.marks[name] - price) * size
+        if not venue.fund_could_take(name, position.quantity, gain, ZERO):
+            return "adl"
+    return venue.rng.choice(("book", "fund"))
+
+
+def liquidate(venue: Venue, unit: Unit, step: str | None = None, fault: Fault = FAULTLESS) -> Liquidation:
+    """Liquidate a unit now: decision, orders, outcome, fills, and what is left or lacking."""
+    books, journal = venue.books, venue.journal
+    account = books.accounts[unit[0]]
+    step = step or step_for(venue, unit)
+    name = venue.number("liquidation")
+    equity = equity_in_settlement(books, unit)
+    wallet_before = account.cash()
+    first = len(journal.records)
+    decision = _decide(venue, unit, name, fault)
+    for order in list(account.orders.values()):
+        if unit[1] in (None, order.instrument):
+            cancel_order(venue, unit[0], order.order_id, "liquidation")
+    prices = bankruptcy_prices(books, unit)
+    closings = _closings(venue, unit, step, equity, prices, fault)
+    executed = _execute(venue, unit, name, closings, prices, equity, fault)
+    for closing in closings:
+        _close(venue, unit[0], name, closing)
+    _settle(venue, unit, name, step, closings, wallet_before if unit[1] is not None else ZERO, fault)
+    return Liquidation(name, unit, decision, executed, journal.records[first:])
+
+
+def cancel_order(venue: Venue, account: str, order_id: str, reason: str) -> Record:
+    """Record that an order is no longer open."""
+    order = venue.books.accounts[account].orders[order_id]
+    data: dict[str, Any] = {
+        "order_id": order_id,
+        "account": account,
+        "instrument": order.instrument,
+        "side": order.side,
+        "quantity": order.left,
+        "reason": reason,
+    }
+    return venue.emit("OrderCancelled", data)
+
+
+def _decide(venue: Venue, unit: Unit, name: str, fault: Fault) -> Record:
+    legs = legs_of(venue.books, unit)
+    named = venue.rng.choice(legs)[0]
+    data: dict[str, Any] = {
+        "liquidation": name,
+        "account": unit[0],
+        "scope": "account" if unit[1] is None else "position",
+        "schedule_event": fault.schedule or venue.books.schedules[named][0],
+        "reason": "maintenance margin",
+    }
+    if unit[1] is not None or len(legs) == 1:
+        data["mark_price"] = venue.books.marks[named] + fault.mark_off
+    if unit[1] is not None:
+        data["instrument"] = unit[1]
+    ratio = venue.figures(unit).ratio()
+    if ratio is not None:
+        data["margin_ratio"] = ratio + fault.ratio_off
+    return venue.emit("LiquidationStarted", data, correlation=name, processed=venue.journal.now)
+
+
+def _closings(
+    venue: Venue, unit: Unit, step: str, equity: Decimal, prices: dict[str, Decimal], fault: Fault
+) -> list[Closing]:
+    closings: list[Closing] = []
+    for instrument, position in legs_of(venue.books, unit):
+        mark, bankruptcy = venue.books.marks[instrument], prices[instrument]
+        side = "sell" if position.quantity > 0 else "buy"
+        held = abs(position.quantity) + fault.quantity_off
+        trade_id = venue.number("trade")
+        if step == "partial":
+            closed = partial_quantity(instrument, position.quantity)
+            closings.append(Closing(instrument, side, closed, mark, venue.maker(), step, trade_id))
+        elif step == "fund":
+            price = fault.price or (bankruptcy if equity >= 0 else mark)
+            closings.append(Closing(instrument, side, held, price, FUND, step, trade_id))
+        elif step == "adl":
+            closings += _deleveraging(venue, unit, instrument, bankruptcy, fault)
+        else:
+            tick = INSTRUMENTS[instrument].tick
+            part = Fraction(venue.rng.randrange(1, 100), 100)
+            between = Fraction(bankruptcy) + Fraction(mark - bankruptcy) * part
+            price = fault.price or on_step(between, tick, "ceiling" if position.quantity > 0 else "floor")
+            closings.append(Closing(instrument, side, held, price, venue.maker(), step, trade_id))
+    return closings
+
+
+def _deleveraging(venue: Venue, unit: Unit, instrument: str, price: Decimal, fault: Fault) -> list[Closing]:
+    left = venue.books.accounts[unit[0]].positions[instrument].quantity
+    side = "sell" if left > 0 else "buy"
+    left = abs(left)
+    closings = []
+    queue = queue_of(venue.books, unit[0], instrument, price)
+    for rank, (counterparty, held) in enumerate(queue, start=1):
+        if rank <= fault.rank_off or not left:
+            continue
+        quantity = min(held, left)
+        trade_id = venue.number("trade")
+        closings.append(Closing(instrument, side, quantity, price, counterparty, "adl", trade_id, rank))
+        left -= quantity
+    if left:
+        closings.append(Closing(instrument, side, left, price, FUND, "fund", venue.number("trade")))
+    return closings
+
+
+def _execute(
+    venue: Venue,
+    unit: Unit,
+    name: str,
+    closings: list[Closing],
+    prices: dict[str, Decimal],
+    equity: Decimal,
+    fault: Fault,
+) -> Record:
+    dollar = venue.books.asset_prices[SETTLEMENT]
+    takeovers = [
+        {
+            "instrument": each.instrument,
+            "quantity": each.quantity,
+            "price": each.price,
+            "bankruptcy_price": prices[each.instrument],
+            "counterparty_account": each.counterparty,
+            "trade_ids": [each.trade_id],
+        }
+        for each in closings
+    ]
+    takeovers[0]["bankruptcy_price"] = prices[closings[0].instrument] + fault.bankruptcy_off
+    takeovers[0]["price"] = closings[0].price + fault.listed_price_off
+    notional = sum((notional_of(venue.books, each.instrument, each.quantity) for each in closings), ZERO)
+    data = {
+        "liquidation": name,
+        "account": unit[0],
+        "scope": "account" if unit[1] is None else "position",
+        "notional": rounded(notional * dollar, 6, "half_even"),
+        "account_value": rounded(equity * dollar, 6, "half_even"),
+        "takeovers": takeovers,
+    }
+    return venue.emit("LiquidationExecuted", data, correlation=name)
+
+
+def _close(venue: Venue, account: str, name: str, closing: Closing) -> None:
+    purpose = "adl" if closing.by == "adl" else "liquidation"
+    if closing.by == "adl":
+        data: dict[str, Any] = {
+            "liquidation": name,
+            "bankrupt_account": account,
+            "counterparty_account": closing.counterparty,
+            "instrument": closing.instrument,
+            "quantity": closing.quantity,
+            "price": closing.price,
+            "rank": Decimal(closing.rank),
+            "trade_id": closing.trade_id,
+        }
+        venue.emit("PositionAutoDeleveraged", data, correlation=name)
+    other = "buy" if closing.side == "sell" else "sell"
+    common: dict[str, Any] = {"purpose": purpose, "liquidation": name, "fee": ZERO}
+    terms = (closing.instrument, closing.quantity, closing.price, closing.trade_id)
+    instrument, quantity, price, trade_id = terms
+    venue.fill(account, instrument, closing.side, quantity, price, trade_id, **common)
+    venue.fill(
+        closing.counterparty, instrument, other, quantity, price, trade_id, liquidity="maker", **common
+    )
+
+
+def _settle(
+    venue: Venue,
+    unit: Unit,
+    name: str,
+    step: str,
+    closings: list[Closing],
+    floor: Decimal,
+    fault: Fault,
+) -> None:
+    """Take the fee and what is left, or cover what is lacking."""
+    account = venue.books.accounts[unit[0]]
+    allowed = sum(
+        (
+            fee_of(each.instrument, each.quantity, each.price, FEES[each.instrument].liquidation)
+            for each in closings
+        ),
+        ZERO,
+    )
+    left = account.cash() - floor
+    if fault.fee_factor:
+        charge(venue, unit[0], rounded(allowed * fault.fee_factor, 6, "ceiling"), name)
+    elif step == "partial":
+        figures = venue.figures(unit)
+        charge(venue, unit[0], min(allowed, _half_of_spare(venue, figures)), name)
+    elif step == "book" and left > 0:
+        charge(venue, unit[0], min(allowed, rounded(left, 6, "down")), name)
+    left = account.cash() - floor
+    if step != "partial" and left > 0 and not legs_of(venue.books, unit):
+        move_fund(venue, "InsuranceFundContributed", unit[0], left, name, "what a liquidation left")
+    elif left < 0 and not legs_of(venue.books, unit) and step != "partial":
+        cover(venue, unit[0], -left, name, fault)
+
+
+def _half_of_spare(venue: Venue, figures: Figures) -> Decimal:
+    """Return half of what a unit has above its maintenance margin, in the settlement asset."""
+    price = Fraction(venue.books.asset_prices[SETTLEMENT])
+    spare = (Fraction(figures.collateral) - Fraction(figures.maintenance)) / 2 / price
+    return max(ZERO, of_fraction(spare, 6, "down"))
+
+
+def charge(venue: Venue, account: str, amount: Decimal, reference: str) -> None:
+    """Record a liquidation fee, if there is one to take."""
+    if amount > 0:
+        data = {"account": account, "asset": SETTLEMENT, "amount": amount, "reason": "liquidation fee"}
+        venue.emit("FeeCharged", {**data, "reference": reference}, correlation=reference)
+
+
+def move_fund(
+    venue: Venue, event_type: str, account: str, amount: Decimal, liquidation: str | None, reason: str
+) -> Record:
+    """Record a movement between the insurance fund and an account."""
+    data: dict[str, Any] = {
+        "fund": FUND,
+        "asset": SETTLEMENT,
+        "amount": amount,
+        "account": account,
+        "reason": reason,
+    }
+    if liquidation is not None:
+        data["liquidation"] = liquidation
+    return venue.emit(event_type, data, correlation=liquidation)
+
+
+def cover(venue: Venue, account: str, lacking: Decimal, name: str, fault: Fault = FAULTLESS) -> None:
+    """Pay a shortfall out of the fund, as far as it goes, and share out what remains."""
+    books = venue.books
+    available = max(ZERO, min(books.accounts[FUND].cash(), equity_in_settlement(books, (FUND, None))))
+    drawn = min(lacking, available - fault.kept_back)
+    if drawn > 0:
+        reason = "a liquidation's shortfall"
+        move_fund(venue, "InsuranceFundDrawn", account, drawn + fault.drawn_off, name, reason)
+        lacking -= drawn
+    if lacking > 0:
+        share_loss(venue, account, lacking + fault.loss_off, name, fault)
+        venue.support_fund()
+
+
+def share_loss(venue: Venue, account: str, amount: Decimal, name: str, fault: Fault = FAULTLESS) -> Record:
+    """Share a loss out in proportion to equity, in two parts; returns the last."""
+    equities = {
+        each.name: equity
+        for each in venue.books.accounts.values()
+        if each.name not in (FUND, account) and (equity := venue.figures((each.name, None)).equity) > 0
+    }
+    total = sum(equities.values(), ZERO)
+    shares = {
+        name: of_fraction(Fraction(amount) * Fraction(equity) / Fraction(total), 6, "down")
+        for name, equity in equities.items()
+    }
+    shares = {name: share for name, share in shares.items() if share > 0}
+    richest = max(shares, key=lambda each: equities[each])
+    shares[richest] += amount - sum(shares.values(), ZERO)
+    if fault.share_off:
+        shares[richest] -= fault.share_off
+        shares[
+            HOUSE if richest != HOUSE else max(shares, key=lambda each: shares[each] * (each != HOUSE))
+        ] += fault.share_off
+    rows = [{"account": bearer, "amount": share} for bearer, share in shares.items()]
+    middle = len(rows) // 2
+    for part, allocations in enumerate((rows[:middle], rows[middle:]), start=1):
+        data = {
+            "liquidation": name,
+            "asset": SETTLEMENT,
+            "amount": amount,
+            "allocations": allocations,
+            "part": Decimal(part),
+            "parts": Decimal(2),
+        }
+        last = venue.emit("LossSocialised", data, correlation=name)
+    venue.books.socialise(account, SETTLEMENT, shares)
+    return last
