@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from tests.simulation.days.books import Account, Order, Unit
     from tests.simulation.days.engine import Engine
+    from tests.simulation.days.records import Record
     from tests.simulation.days.venue import Venue
 
 CALM = Decimal("0.5")
@@ -268,9 +269,15 @@ class Crowd:
                 return
 
     def execute(
-        self, name: str, quantity: Decimal, price: Decimal, buyer: str, seller: str, extra: Decimal = ZERO
-    ) -> Any:
-        """Record a trade of which both sides pay the taker's fee; the customer's may be too high."""
+        self,
+        name: str,
+        quantity: Decimal,
+        price: Decimal,
+        buyer: str,
+        seller: str,
+        more: tuple[Decimal, Decimal] = (ZERO, ZERO),
+    ) -> Record:
+        """Record a trade; both sides pay the taker's fee, and ``more`` (buyer, seller) if that is wrong."""
         fee = fee_of(name, quantity, price, FEES[name].taker)
         data = {
             "instrument": name,
@@ -278,8 +285,8 @@ class Crowd:
             "price": price,
             "buyer": buyer,
             "seller": seller,
-            "buyer_fee": fee + extra,
-            "seller_fee": fee,
+            "buyer_fee": fee + more[0],
+            "seller_fee": fee + more[1],
             "fee_asset": SETTLEMENT,
             "trade_id": self.venue.number("trade"),
         }

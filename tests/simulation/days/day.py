@@ -9,6 +9,7 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from tests.simulation.days import scenes_of_decisions, scenes_of_liquidations, scenes_of_records
 from tests.simulation.days.amounts import EXACT, rounded
 from tests.simulation.days.crowd import Crowd
 from tests.simulation.days.engine import Engine
@@ -16,7 +17,16 @@ from tests.simulation.days.market import Market
 from tests.simulation.days.opening import open_venue
 from tests.simulation.days.records import HOUR, MINUTE, PERIOD, SECOND, Moment
 from tests.simulation.days.reports import attest_reserves, collect_fees, report_state, report_totals
-from tests.simulation.days.terms import FUND, INSTRUMENTS, LATER_SCHEDULE, OTHER, SETTLEMENT, schedule_data
+from tests.simulation.days.stage import Stage
+from tests.simulation.days.terms import (
+    FUND,
+    INSTRUMENTS,
+    LATER_SCHEDULE,
+    OTHER,
+    SETTLEMENT,
+    UNIT,
+    schedule_data,
+)
 from tests.simulation.days.venue import Venue
 
 if TYPE_CHECKING:
@@ -24,27 +34,17 @@ if TYPE_CHECKING:
 
     from tests.simulation.days.books import Books
     from tests.simulation.days.records import Record
+    from tests.simulation.days.stage import PlantedFault
 
 DAY = 24 * HOUR
 USUAL_EVENTS = 50_000
 USUAL_STEP = 15 * SECOND
 OFFSET = 3 * SECOND // 2
 """How long after the full step the marks come, so that funding stands before them."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlantedFault:
-    """A violation that was planted, and the finding that it has to lead to.
-
-    Attributes:
-        code: of the finding.
-        account: whom the finding is about, None where it is about nobody.
-        sequence: the event the finding is about.
-    """
-
-    code: str
-    account: str | None
-    sequence: int
+SCENES = scenes_of_decisions.SCENES | scenes_of_liquidations.SCENES | scenes_of_records.SCENES
+FUNDING_KINDS = ("funding_payment_differs", "funding_does_not_sum_to_zero", "funding_off_schedule")
+KINDS = (*SCENES, *FUNDING_KINDS)
+"""Codes of all findings that can be planted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +66,14 @@ class _Day:
         self.step = USUAL_STEP * max(1, USUAL_EVENTS // events)
         self.steps = DAY // self.step
         self.engine = Engine(self.venue)
-        self.planted: list[PlantedFault] = []
         self._due: list[tuple[int, int, Callable[[], object]]] = []
         self._number = 0
         customers = open_venue(self.venue, Decimal(4 * self.step // SECOND))
         self.market = Market(self.venue, self.steps)
         self.crowd = Crowd(self.venue, self.engine, customers, self.later)
+        self.stage = Stage(self.venue, self.engine, self.market, self.crowd, 4 * self.step)
+        self._scenes = sorted((self._place(), name) for name in SCENES)
+        self._funding_faults = self._choose_funding_faults()
         self._later_schedule = self.rng.randrange(self.steps * 11 // 24, self.steps * 12 // 24)
 
     def later(self, microseconds: int, deed: Callable[[], object]) -> None:
@@ -96,7 +98,7 @@ class _Day:
             self._fund(acted=acted)
             if step == self._later_schedule:
                 self._change_schedule(start + self.step * 5 // 6)
-            else:
+            elif not self._play(step, calm=not acted):
                 self._act(step, start)
         self._until(DAY)
         self._close()
@@ -108,6 +110,25 @@ class _Day:
             self.venue.journal.reach(due)
             deed()
             self.engine.review()
+
+    def _place(self) -> int:
+        """Return a step by chance, at which a scene may begin."""
+        return self.rng.randrange(self.steps // 40, self.steps * 39 // 40)
+
+    def _play(self, step: int, *, calm: bool) -> bool:
+        """Play a scene, if one is due and the market and the hour are calm; returns whether it was."""
+        if not self._scenes or self._scenes[0][0] > step or not calm or self.market.wild(step):
+            return False
+        if (step + 1) * self.step % HOUR < 2 * self.step:
+            return False
+        _, name = self._scenes.pop(0)
+        self.venue.unwind_fund()
+        self.engine.review()
+        self.venue.journal.wait(0.2)
+        SCENES[name](self.stage, wrong=name in self.kinds)
+        self.engine.review()
+        assert self.venue.journal.now < (step + 1) * self.step, f"the scene {name} is too long"
+        return True
 
     def _act(self, step: int, start: int) -> None:
         """Let as many customers act as the day's number of events wants."""
@@ -129,7 +150,7 @@ class _Day:
         for period in range(1, DAY // PERIOD):
             self.at(period * PERIOD + 3 * SECOND, partial(report_totals, self.venue, period - 1))
         for hour in (8, 16):
-            self.at(hour * HOUR, self._funding)
+            self.at(hour * HOUR, partial(self._funding, hour))
         for _ in range(40):
             self.at(self.rng.randrange(10 * MINUTE, DAY), self._dollar)
         for number in range(1, 140):
@@ -180,15 +201,45 @@ class _Day:
             self.venue.books.touched.add(account.unit(name))
         self.engine.review()
 
-    def _funding(self) -> None:
+    def _choose_funding_faults(self) -> dict[tuple[int, str], str]:
+        """Return (hour, instrument) → what is wrong with funding there; never two at a place."""
+        places = [(hour, name) for hour in (8, 16) for name in INSTRUMENTS]
+        chosen = self.rng.sample(places, len(FUNDING_KINDS))
+        return {place: kind for place, kind in zip(chosen, FUNDING_KINDS, strict=True) if kind in self.kinds}
+
+    def _funding(self, hour: int) -> None:
         for name in INSTRUMENTS:
+            wrong = self._funding_faults.get((hour, name))
             rate = Decimal(self.rng.choice((-1, 1)) * self.rng.randrange(20, 400)) / 1_000_000
             mark = self.venue.books.marks[name]
-            self.venue.emit("FundingSettled", {"instrument": name, "rate": rate, "mark_price": mark})
-            for account in self.venue.books.holders(name):
-                self._pay_funding(account.name, name, rate, mark)
+            terms = {"instrument": name, "rate": rate, "mark_price": mark}
+            settled = self.venue.emit("FundingSettled", terms)
+            holders = [account.name for account in self.venue.books.holders(name)]
+            unlucky = self.rng.choice([each for each in holders if each.startswith("customer")])
+            if wrong == "funding_does_not_sum_to_zero":
+                unlucky = max(holders, key=lambda each: self._held(each, name))
+            for account in holders:
+                if account != unlucky or wrong is None:
+                    self._pay_funding(account, name, rate, mark)
+                elif wrong == "funding_payment_differs":
+                    record = self._pay_funding(account, name, rate, mark, wrong=True)
+                    self.stage.expect(wrong, account, record)
+                elif wrong == "funding_off_schedule":
+                    self._pay_funding(account, name, rate, mark)
+                    self.later(self.rng.randrange(9, 50) * SECOND, partial(self._settle_again, terms))
+            if wrong == "funding_does_not_sum_to_zero":
+                self.stage.expect(wrong, None, settled)
 
-    def _pay_funding(self, account: str, name: str, rate: Decimal, mark: Decimal) -> Record:
+    def _held(self, account: str, name: str) -> Decimal:
+        return abs(self.venue.books.accounts[account].positions[name].quantity)
+
+    def _settle_again(self, terms: dict[str, Any]) -> None:
+        record = self.venue.emit("FundingSettled", terms)
+        self.stage.expect("funding_off_schedule", None, record)
+
+    def _pay_funding(
+        self, account: str, name: str, rate: Decimal, mark: Decimal, *, wrong: bool = False
+    ) -> Record:
         quantity = self.venue.books.accounts[account].positions[name].quantity
         amount = quantity * INSTRUMENTS[name].contract_size * mark * rate
         data: dict[str, Any] = {
@@ -200,6 +251,15 @@ class _Day:
             "asset": SETTLEMENT,
             "amount": rounded(amount, 6, "half_even"),
         }
+        if wrong:  # so little of the amount that the sum of all payments still passes
+            offs = {
+                "quantity": INSTRUMENTS[name].lot,
+                "price": INSTRUMENTS[name].tick,
+                "rate": UNIT,
+                "amount": UNIT * 2,
+            }
+            field = self.rng.choice(list(offs))
+            data[field] += offs[field] * self.rng.randrange(1, 4)
         return self.venue.emit("FundingPaid", data)
 
     def _close(self) -> None:
@@ -221,4 +281,4 @@ def build_day(seed: int, events: int = USUAL_EVENTS, kinds: Collection[str] = ()
     with localcontext(EXACT):
         day = _Day(seed, events, frozenset(kinds))
         day.run()
-        return BuiltDay(day.venue.journal.records, day.planted, day.venue.books, day.engine.steps)
+        return BuiltDay(day.venue.journal.records, day.stage.planted, day.venue.books, day.engine.steps)

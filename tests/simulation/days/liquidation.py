@@ -50,6 +50,8 @@ class Fault:
         kept_back: what the fund keeps although a loss is shared out.
         share_off: moved from one bearer of a loss to another.
         rank_off: how many places of the queue auto-deleveraging skips.
+        overdraw: whether the fund pays more than it has.
+        notional_off: added to the notional that the outcome states.
     """
 
     schedule: str | None = None
@@ -65,6 +67,8 @@ class Fault:
     kept_back: Decimal = ZERO
     share_off: Decimal = ZERO
     rank_off: int = 0
+    overdraw: bool = False
+    notional_off: Decimal = ZERO
 
 
 FAULTLESS = Fault()
@@ -119,8 +123,13 @@ def partial_cures(venue: Venue, unit: Unit) -> bool:
         ZERO,
     )
     figures = venue.figures(unit)
-    after = Figures(figures.collateral, required * books.asset_prices[SETTLEMENT], figures.equity)
-    return not after.over
+    required *= books.asset_prices[SETTLEMENT]
+    if unit[1] is None:
+        return not Figures(figures.collateral, required, figures.equity).over
+    # What is closed of an isolated position takes its part of the margin along.
+    held = abs(books.accounts[unit[0]].positions[unit[1]].quantity)
+    left = held - partial_quantity(unit[1], held)
+    return figures.collateral * left > required * held
 
 
 def step_for(venue: Venue, unit: Unit) -> str:
@@ -136,7 +145,9 @@ def step_for(venue: Venue, unit: Unit) -> str:
         price = bankruptcy_prices(venue.books, unit)[name]
         size = position.quantity * INSTRUMENTS[name].contract_size
         gain = (venue.books.marks[name] - price) * size
-        if not venue.fund_could_take(name, position.quantity, gain, ZERO):
+        queue = queue_of(venue.books, unit[0], name, price)
+        enough = sum((held for _, held in queue), ZERO) >= abs(position.quantity)
+        if enough and not venue.fund_could_take(name, position.quantity, gain, ZERO):
             return "adl"
     return venue.rng.choice(("book", "fund"))
 
@@ -269,7 +280,7 @@ def _execute(
         "liquidation": name,
         "account": unit[0],
         "scope": "account" if unit[1] is None else "position",
-        "notional": rounded(notional * dollar, 6, "half_even"),
+        "notional": rounded(notional * dollar, 6, "half_even") + fault.notional_off,
         "account_value": rounded(equity * dollar, 6, "half_even"),
         "takeovers": takeovers,
     }
@@ -322,8 +333,8 @@ def _settle(
     if fault.fee_factor:
         charge(venue, unit[0], rounded(allowed * fault.fee_factor, 6, "ceiling"), name)
     elif step == "partial":
-        figures = venue.figures(unit)
-        charge(venue, unit[0], min(allowed, _half_of_spare(venue, figures)), name)
+        if unit[1] is None:
+            charge(venue, unit[0], min(allowed, _half_of_spare(venue, venue.figures(unit))), name)
     elif step == "book" and left > 0:
         charge(venue, unit[0], min(allowed, rounded(left, 6, "down")), name)
     left = account.cash() - floor
@@ -367,7 +378,7 @@ def cover(venue: Venue, account: str, lacking: Decimal, name: str, fault: Fault 
     """Pay a shortfall out of the fund, as far as it goes, and share out what remains."""
     books = venue.books
     available = max(ZERO, min(books.accounts[FUND].cash(), equity_in_settlement(books, (FUND, None))))
-    drawn = min(lacking, available - fault.kept_back)
+    drawn = lacking if fault.overdraw else min(lacking, available - fault.kept_back)
     if drawn > 0:
         reason = "a liquidation's shortfall"
         move_fund(venue, "InsuranceFundDrawn", account, drawn + fault.drawn_off, name, reason)

@@ -39,7 +39,7 @@ class Figures(NamedTuple):
 
     def at_ratio(self, ratio: Decimal) -> bool:
         """Tell whether maintenance margin is at least this part of what there is."""
-        return self.maintenance >= ratio * self.collateral
+        return self.maintenance > 0 and self.maintenance >= ratio * self.collateral
 
     def ratio(self) -> Decimal | None:
         """Return the margin ratio in 12 digits, None where it is undefined."""

@@ -155,22 +155,18 @@ class Market:
         bar = self._bars.setdefault((kind, name), [price, price, price, price])
         bar[1], bar[2], bar[3] = max(bar[1], price), min(bar[2], price), price
 
-    def bars(self, *, high: Decimal = ONE) -> list[Any]:
-        """Write the bars of the hour that ends now; returns their events."""
-        written = []
+    def bars(self) -> None:
+        """Write the bars of the hour that ends now."""
+        now = self.venue.journal.now
         for (kind, name), (opened, highest, lowest, close) in sorted(self._bars.items()):
-            top = highest
-            if kind == "last" and name == "BTC-PERP":
-                top = on_step(highest * high, INSTRUMENTS[name].tick, "half_even")
             data = {
                 "instrument": name,
                 "kind": kind,
                 "interval_seconds": Decimal(HOUR // 1_000_000),
                 "open": opened,
-                "high": top,
+                "high": highest,
                 "low": lowest,
                 "close": close,
             }
-            written.append(self.venue.emit("PriceBarRecorded", data))
+            self.venue.emit("PriceBarRecorded", data, occurred=now)
             self._bars[kind, name] = [close, close, close, close]
-        return written

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from ledger.events.base import Payload
-    from tests.simulation.days.day import PlantedFault
     from tests.simulation.days.records import Record
+    from tests.simulation.days.stage import PlantedFault
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 _NO_HASH = bytes(32)

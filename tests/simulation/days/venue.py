@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.simulation.days.amounts import ZERO, rounded
 from tests.simulation.days.books import Books
-from tests.simulation.days.margin import bands_of, figures_of, legs_of, maintenance_of
+from tests.simulation.days.margin import bands_of, figures_of, legs_of, maintenance_of, unrealised_of
 from tests.simulation.days.records import Journal
 from tests.simulation.days.terms import FEES, FUND, HOUSE, INSTRUMENTS, MAKERS, SETTLEMENT
 
@@ -143,9 +143,11 @@ class Venue:
         """Let the house pay into the fund what it needs to hold what it has taken over."""
         figures = self.figures((FUND, None))
         price = self.books.asset_prices[SETTLEMENT]
-        lacking = max(
-            4 * figures.maintenance - figures.collateral, 50_000 - self.books.accounts[FUND].cash() * price
+        cash = self.books.accounts[FUND].cash() * price
+        losses = sum(
+            (min(ZERO, unrealised_of(self.books, *leg)) for leg in legs_of(self.books, (FUND, None))), ZERO
         )
+        lacking = max(4 * figures.maintenance - figures.collateral, 50_000 - cash - losses * price)
         if lacking > 0:
             self.transfer(HOUSE, FUND, rounded(lacking * 2, 0, "ceiling"))
 
