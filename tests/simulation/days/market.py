@@ -34,7 +34,7 @@ class Phase:
 
 def phases_of(rng: Random, steps: int) -> list[Phase]:
     """Return a fall in the morning, a squeeze upward, and a deeper fall in the evening, with recoveries."""
-    length = steps // 160
+    length = max(12, steps // 160)
 
     def at(low: int, high: int) -> int:
         return steps * rng.randrange(low, high) // 2400
