@@ -88,7 +88,7 @@ def test_the_same_seed_gives_the_same_day_and_another_gives_another(day: BuiltDa
     assert build_day(SEED + 1).records != day.records
 
 
-@pytest.mark.parametrize("events", [5_000, 50_000])
+@pytest.mark.parametrize("events", [10_000, 50_000])
 def test_a_day_has_as_many_events_as_were_asked_for(events: int) -> None:
     assert abs(len(build_day(SEED, events).records) - events) <= events / 100
 
@@ -165,6 +165,26 @@ def test_the_package_knows_the_ledgers_events_and_nothing_of_replay() -> None:
 def test_on_a_day_without_faults_the_engine_keeps_its_own_rules_after_every_event(seed: int) -> None:
     with localcontext(EXACT):
         assert Watch().problems_of(build_day(seed).records) == []
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "liquidation_late",
+        "liquidation_missed",
+        "liquidation_unjustified",
+        "margin_call_missing",
+        "margin_call_unjustified",
+        "order_below_requirement",
+    ],
+)
+def test_what_is_planted_shows_after_the_event_that_it_began_with(kind: str) -> None:
+    day = build_day(SEED, 10_000, [kind])
+    with localcontext(EXACT):
+        problems = Watch().problems_of(day.records)
+    [fault] = day.planted
+    assert problems
+    assert all(f"{fault.account}" in each for each in problems)
 
 
 def test_faults_are_planted_of_every_kind() -> None:

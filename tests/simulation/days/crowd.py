@@ -65,6 +65,7 @@ class Crowd:
         self.customers = {each.name: each for each in customers}
         self.later = later
         self._names = list(self.customers)
+        engine.hears = self._called
         self._deeds: list[tuple[Callable[[Customer], None], int]] = [
             (self._open, 50),
             (self._reduce, 22),
@@ -343,6 +344,11 @@ class Crowd:
                 data = {"account": account.name, "instrument": name, "amount": amount, "reason": "adjusted"}
                 self.venue.emit("MarginAdjusted", data)
             return
+
+    def _called(self, unit: Unit) -> None:
+        wait = self.rng.randrange(5, 240) * SECOND
+        if unit[0] in self.customers and self.rng.random() < 0.5:
+            self.later(wait, lambda: self._answer(self.customers[unit[0]]))
 
     def _answer(self, customer: Customer) -> None:
         """Answer a margin call: some pay in what is asked and more."""

@@ -19,6 +19,7 @@ from tests.simulation.days.records import HOUR, MINUTE, PERIOD, SECOND, Moment
 from tests.simulation.days.reports import attest_reserves, collect_fees, report_state, report_totals
 from tests.simulation.days.stage import Stage
 from tests.simulation.days.terms import (
+    CROWDED,
     FUND,
     INSTRUMENTS,
     LATER_SCHEDULE,
@@ -126,6 +127,7 @@ class _Day:
         self.engine.review()
         self.venue.journal.wait(0.2)
         SCENES[name](self.stage, wrong=name in self.kinds)
+        self.stage.restore_mark()
         self.engine.review()
         assert self.venue.journal.now < (step + 1) * self.step, f"the scene {name} is too long"
         return True
@@ -203,7 +205,7 @@ class _Day:
 
     def _choose_funding_faults(self) -> dict[tuple[int, str], str]:
         """Return (hour, instrument) → what is wrong with funding there; never two at a place."""
-        places = [(hour, name) for hour in (8, 16) for name in INSTRUMENTS]
+        places = [(hour, name) for hour in (8, 16) for name in CROWDED]
         chosen = self.rng.sample(places, len(FUNDING_KINDS))
         return {place: kind for place, kind in zip(chosen, FUNDING_KINDS, strict=True) if kind in self.kinds}
 
@@ -215,7 +217,7 @@ class _Day:
             terms = {"instrument": name, "rate": rate, "mark_price": mark}
             settled = self.venue.emit("FundingSettled", terms)
             holders = [account.name for account in self.venue.books.holders(name)]
-            unlucky = self.rng.choice([each for each in holders if each.startswith("customer")])
+            unlucky = self.rng.choice(holders)
             if wrong == "funding_does_not_sum_to_zero":
                 unlucky = max(holders, key=lambda each: self._held(each, name))
             for account in holders:
@@ -271,7 +273,7 @@ class _Day:
 
 
 def build_day(seed: int, events: int = USUAL_EVENTS, kinds: Collection[str] = ()) -> BuiltDay:
-    """Build one day.
+    """Build one day of at least 10,000 events.
 
     Args:
         seed: the same seed gives the same day.

@@ -12,6 +12,8 @@ from tests.simulation.days.terms import COOLDOWN_SECONDS
 from tests.simulation.days.venue import UNJUDGED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.simulation.days.books import Unit
     from tests.simulation.days.margin import Figures
     from tests.simulation.days.records import Record
@@ -25,6 +27,7 @@ class Engine:
         called: units with an open margin call.
         liquidated: unit → when its last liquidation ended.
         steps: how often each step of a liquidation was taken.
+        hears: is told of every unit that margin is called of.
     """
 
     def __init__(self, venue: Venue) -> None:
@@ -32,6 +35,7 @@ class Engine:
         self.called: dict[Unit, Record] = {}
         self.liquidated: dict[Unit, int] = {}
         self.steps: dict[str, int] = {}
+        self.hears: Callable[[Unit], None] = lambda _: None
 
     def sweep(self) -> None:
         """Note the units whose marks have left the band in which nothing can change."""
@@ -70,6 +74,7 @@ class Engine:
             elif figures.in_call:
                 if unit not in self.called:
                     self.called[unit] = call(venue, unit, figures)
+                    self.hears(unit)
             elif unit in self.called:
                 end_call(venue, self.called.pop(unit))
         return over

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from tests.simulation.days.amounts import ONE, ZERO, on_step, quotient
 from tests.simulation.days.records import HOUR, Moment
-from tests.simulation.days.terms import INSTRUMENTS, Instrument
+from tests.simulation.days.terms import INSTRUMENTS, STAGED, Instrument
 
 if TYPE_CHECKING:
     from random import Random
 
+    from tests.simulation.days.records import Record
     from tests.simulation.days.venue import Venue
 
 
@@ -77,7 +78,11 @@ class Market:
         factor = next((move for each in self.phases if (move := each.move(step)) is not None), None)
         if factor is None:
             factor = int(self.rng.gauss(0, 3))
-        marks = {name: self._moved(terms, factor) for name, terms in INSTRUMENTS.items()}
+        marks = {
+            name: self._moved(terms, factor)
+            for name, terms in INSTRUMENTS.items()
+            if name != STAGED or step % 2 == 0
+        }
         for name, mark in marks.items():
             old = self._indices.get(name)
             if step % 4 == 0 or old is None or abs(mark - old) * 100 > old:
@@ -94,13 +99,13 @@ class Market:
         move = Decimal(factor) * terms.beta * self.rng.randrange(80, 121) / 1_000_000
         return max(terms.tick, on_step(mark * (ONE + move), terms.tick, "half_even"))
 
-    def mark(self, name: str, price: Decimal) -> None:
+    def mark(self, name: str, price: Decimal) -> Record:
         """Write a mark."""
         data: dict[str, Any] = {"instrument": name, "price": price}
         if name in self._indices and self.rng.random() < 0.5:
             data["index_price"] = self._indices[name]
-        self.venue.emit("MarkPriceUpdated", data)
         self._seen("mark", name, price)
+        return self.venue.emit("MarkPriceUpdated", data)
 
     def last(self, name: str, price: Decimal) -> None:
         """Write a last price."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tests.simulation.days.crowd import Customer
 from tests.simulation.days.records import Moment
 from tests.simulation.days.terms import (
+    CROWDED,
     FEES,
     FUND,
     GENERAL_FEES,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 GUESTS = 48
 """Accounts that the scenes of a day use."""
 
-_ALL = tuple(INSTRUMENTS)
 _START = Moment(0)
 
 
@@ -131,7 +131,7 @@ def _customers(venue: Venue) -> list[Customer]:
         name = f"customer-{number}"
         wealth = Decimal(int(10 ** rng.uniform(3.5, 5.2)))
         isolated = number % 4 == 0
-        traded = _ALL if number % 3 == 0 else tuple(rng.sample(_ALL, 1 + number % 2))
+        traded = CROWDED if number % 3 == 0 else tuple(rng.sample(CROWDED, 1 + number % 2))
         appetite = rng.randrange(30, 90)
         leverages: tuple[int, ...] = (10, 20, 25, 40, 50)
         brings = {SETTLEMENT: wealth}

@@ -30,7 +30,7 @@ def liquidation_unjustified(stage: Stage, *, wrong: bool) -> None:
 
 def liquidation_missed(stage: Stage, *, wrong: bool) -> None:
     """Let somebody be over the boundary until he pays in."""
-    guest = stage.opened()
+    guest = stage.anyone()
     breach = stage.to_ratio(guest, stage.ratio("1.02", "1.6"))
     if wrong:
         stage.wait(2.2, 7)
@@ -44,7 +44,7 @@ def liquidation_missed(stage: Stage, *, wrong: bool) -> None:
 
 def liquidation_late(stage: Stage, *, wrong: bool) -> None:
     """Decide long after the breach."""
-    guest = stage.opened()
+    guest = stage.anyone()
     stage.to_ratio(guest, stage.ratio("1.02", "1.6"))
     if wrong:
         stage.wait(2.05, 7)
@@ -58,7 +58,7 @@ def liquidation_late(stage: Stage, *, wrong: bool) -> None:
 
 def margin_call_missing(stage: Stage, *, wrong: bool) -> None:
     """Leave somebody uncalled who should be called."""
-    guest = stage.opened()
+    guest = stage.anyone()
     begins = stage.to_ratio(guest, stage.ratio("0.82", "0.97"))
     if wrong:
         stage.wait(2.2, 7)
@@ -75,7 +75,7 @@ def margin_call_missing(stage: Stage, *, wrong: bool) -> None:
 
 def margin_call_late(stage: Stage, *, wrong: bool) -> None:
     """Call long after margin fell below the ratio."""
-    guest = stage.opened()
+    guest = stage.anyone()
     stage.to_ratio(guest, stage.ratio("0.82", "0.97"))
     if wrong:
         stage.wait(2.05, 7)
@@ -91,7 +91,7 @@ def margin_call_late(stage: Stage, *, wrong: bool) -> None:
 
 def margin_call_unjustified(stage: Stage, *, wrong: bool) -> None:
     """Call somebody who has enough, or end a call while he still lacks margin."""
-    guest = stage.opened()
+    guest = stage.anyone()
     too_early = wrong and stage.rng.random() < 0.5
     if wrong and not too_early:
         stage.to_ratio(guest, stage.ratio("0.3", "0.78"))
@@ -112,7 +112,7 @@ def margin_call_unjustified(stage: Stage, *, wrong: bool) -> None:
 
 def schedule_version_wrong(stage: Stage, *, wrong: bool) -> None:
     """Name a margin schedule of another instrument, or one that is not in force."""
-    guest = stage.opened()
+    guest = stage.anyone()
     stage.to_ratio(guest, stage.ratio("1.02", "2.5"))
     stage.soon()
     current = stage.books.schedules[guest.instrument][0]
@@ -130,7 +130,7 @@ def schedule_version_wrong(stage: Stage, *, wrong: bool) -> None:
 
 def decision_figures_differ(stage: Stage, *, wrong: bool) -> None:
     """State another mark, or another margin ratio, than there was."""
-    guest = stage.opened()
+    guest = stage.anyone()
     stage.to_ratio(guest, stage.ratio("1.02", "2.5"))
     stage.soon()
     fault = Fault()

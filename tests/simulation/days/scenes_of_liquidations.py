@@ -22,9 +22,9 @@ DEEP = ("1.6", "3")
 """Margin ratios at which a part is not enough, with something left of the equity."""
 
 
-def _deep(stage: Stage, direction: int | None = None, instrument: str | None = None) -> Guest:
+def _deep(stage: Stage) -> Guest:
     """Return a guest who has to be liquidated whole and is still worth something."""
-    guest = stage.opened(direction, instrument)
+    guest = stage.anyone()
     stage.to_ratio(guest, stage.ratio(*DEEP))
     stage.soon()
     return guest

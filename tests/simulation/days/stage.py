@@ -6,7 +6,7 @@ margin ratio to where the scene wants it. A scene plays right, or with one fault
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ from tests.simulation.days.margin import (
 )
 from tests.simulation.days.opening import GUESTS
 from tests.simulation.days.records import SECOND
-from tests.simulation.days.terms import FUND, HOUSE, INSTRUMENTS, SETTLEMENT
+from tests.simulation.days.terms import FUND, HOUSE, INSTRUMENTS, SETTLEMENT, STAGED, tier_for
 
 if TYPE_CHECKING:
     from tests.simulation.days.books import Unit
@@ -57,11 +57,12 @@ class Guest:
     name: str
     instrument: str
     direction: int
+    isolated: bool = False
 
     @property
     def unit(self) -> Unit:
-        """Its cross unit."""
-        return (self.name, None)
+        """What its position is margined with."""
+        return (self.name, self.instrument if self.isolated else None)
 
     @property
     def opening(self) -> str:
@@ -82,6 +83,7 @@ class Stage:
         self.rng, self.books, self.journal = venue.rng, venue.books, venue.journal
         self.mark_max_age = mark_max_age
         self.planted: list[PlantedFault] = []
+        self._marks_before: dict[str, Decimal] = {}
         self._names = [f"guest-{number}" for number in range(1, GUESTS + 1)]
         venue.by_hand.update(self._names)
 
@@ -114,6 +116,22 @@ class Stage:
             instrument or self.rng.choice(list(INSTRUMENTS)),
             direction or self.rng.choice((-1, 1)),
         )
+
+    def anyone(self) -> Guest:
+        """Return a guest with a position, in one of three with a margin of its own."""
+        return self.isolated() if self.rng.random() < 0.33 else self.opened()
+
+    def isolated(self) -> Guest:
+        """Return a guest with an isolated position, five times its maintenance margin, and some cash."""
+        guest = replace(self.guest(instrument=STAGED), isolated=True)
+        quantity = self.quantity(STAGED, self.rng.randrange(20_000, 150_000))
+        margin = rounded(maintenance_of(self.books, STAGED, quantity) * 5, 2, "ceiling")
+        self.venue.deposit(guest.name, margin * 2)
+        common = {"account": guest.name, "instrument": STAGED}
+        self.venue.emit("MarginModeSet", {**common, "margin_mode": "isolated"})
+        self.venue.emit("MarginAdjusted", {**common, "amount": margin, "reason": "opening"})
+        self.venue.trade(guest.name, STAGED, guest.opening, quantity, self.books.marks[STAGED])
+        return guest
 
     def quantity(self, instrument: str, notional: int) -> Decimal:
         """Return how many contracts a notional comes to, at least four lots."""
@@ -164,11 +182,34 @@ class Stage:
         return Decimal(self.rng.randrange(low_units, high_units)) / 10_000
 
     def to_ratio(self, guest: Guest, ratio: Decimal) -> Record:
-        """Charge interest until a guest's margin ratio is this one, or a hair above it."""
+        """Bring a guest's margin ratio to this one or a hair above it, by interest or by the mark."""
+        if guest.isolated or (guest.instrument == STAGED and self.rng.random() < 0.5):
+            return self._move_mark(guest, ratio)
         figures = self.figures(guest)
         dollar = Fraction(self.books.asset_prices[SETTLEMENT])
         surplus = Fraction(figures.collateral) - Fraction(figures.maintenance) / Fraction(ratio)
         return self.interest(guest, of_fraction(surplus / dollar, 6, "ceiling"))
+
+    def _move_mark(self, guest: Guest, ratio: Decimal) -> Record:
+        """Move the mark to where maintenance margin is ratio × what there is; both are straight lines."""
+        mark = Fraction(self.books.marks[STAGED])
+        size = Fraction(self.position(guest) * INSTRUMENTS[STAGED].contract_size)
+        tier = tier_for(
+            self.books.schedules[STAGED][1], notional_of(self.books, STAGED, self.position(guest))
+        )
+        base = Fraction(equity_in_settlement(self.books, guest.unit)) - size * mark
+        price = (Fraction(tier.amount) + Fraction(ratio) * base) / (
+            abs(size) * Fraction(tier.rate) - Fraction(ratio) * size
+        )
+        tick = INSTRUMENTS[STAGED].tick
+        self._marks_before.setdefault(STAGED, self.books.marks[STAGED])
+        return self.market.mark(STAGED, on_step(price, tick, "floor" if size > 0 else "ceiling"))
+
+    def restore_mark(self) -> None:
+        """Bring the mark back to where it was before a scene moved it; nobody's guest holds it now."""
+        for name, mark in self._marks_before.items():
+            self.market.mark(name, mark)
+        self._marks_before.clear()
 
     def to_equity(self, guest: Guest, equity: Decimal) -> Record:
         """Charge interest until a guest's equity is this one, in the settlement asset."""
@@ -184,7 +225,11 @@ class Stage:
         figures = self.figures(guest)
         lacking = Fraction(figures.maintenance) * 5 - Fraction(figures.collateral)
         amount = of_fraction(lacking / Fraction(self.books.asset_prices[SETTLEMENT]), 2, "ceiling")
-        return self.venue.deposit(guest.name, max(amount, Decimal(10)))
+        deposit = self.venue.deposit(guest.name, max(amount, Decimal(10)))
+        if not guest.isolated:
+            return deposit
+        data = {"account": guest.name, "instrument": guest.instrument, "amount": deposit.data["amount"]}
+        return self.venue.emit("MarginAdjusted", {**data, "reason": "paid in"})
 
     def call(self, guest: Guest) -> Record:
         """Call for margin."""

@@ -42,8 +42,16 @@ INSTRUMENTS = {
             "ETH-PERP", "ETH", ONE, Decimal("0.01"), Decimal("0.001"), Decimal(3000), Decimal("1.1"), 4
         ),
         Instrument("XRP-PERP", "XRP", Decimal(10), Decimal("0.0001"), ONE, Decimal("2.5"), Decimal("1.3"), 5),
+        Instrument("SOL-PERP", "SOL", Decimal("0.1"), Decimal("0.01"), ONE, Decimal(150), Decimal("1.2"), 4),
     )
 }
+
+
+CROWDED = tuple(name for name in INSTRUMENTS if name != "SOL-PERP")
+"""What customers trade."""
+
+STAGED = "SOL-PERP"
+"""What only makers and the guests of scenes hold, so that a scene may move its mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,7 @@ SCHEDULES = {
         ("9000000", "0.03", "10"),
     ),
     "XRP-PERP": tiers_of(("0", "0.01", "50"), ("100000", "0.015", "25"), ("800000", "0.03", "10")),
+    "SOL-PERP": tiers_of(("0", "0.01", "40"), ("500000", "0.02", "20")),
 }
 LATER_SCHEDULE = (
     "ETH-PERP",
