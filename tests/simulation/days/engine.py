@@ -77,7 +77,15 @@ class Engine:
                     self.hears(unit)
             elif unit in self.called:
                 end_call(venue, self.called.pop(unit))
+            self._settle_debt(unit)
         return over
+
+    def _settle_debt(self, unit: Unit) -> None:
+        """Have a debt that other assets cover paid at once, when nothing is open any more."""
+        account = self.venue.books.accounts[unit[0]]
+        debt = -account.cash()
+        if debt > 0 and not account.positions:
+            self.venue.deposit(account.name, debt)
 
     def _liquidate(self, unit: Unit) -> None:
         venue = self.venue

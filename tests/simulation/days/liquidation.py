@@ -124,12 +124,7 @@ def partial_cures(venue: Venue, unit: Unit) -> bool:
     )
     figures = venue.figures(unit)
     required *= books.asset_prices[SETTLEMENT]
-    if unit[1] is None:
-        return not Figures(figures.collateral, required, figures.equity).over
-    # What is closed of an isolated position takes its part of the margin along.
-    held = abs(books.accounts[unit[0]].positions[unit[1]].quantity)
-    left = held - partial_quantity(unit[1], held)
-    return figures.collateral * left > required * held
+    return not Figures(figures.collateral, required, figures.equity).over
 
 
 def step_for(venue: Venue, unit: Unit) -> str:
@@ -335,6 +330,8 @@ def _settle(
     elif step == "partial":
         if unit[1] is None:
             charge(venue, unit[0], min(allowed, _half_of_spare(venue, venue.figures(unit))), name)
+        else:
+            _keep_behind(venue, unit, left)
     elif step == "book" and left > 0:
         charge(venue, unit[0], min(allowed, rounded(left, 6, "down")), name)
     left = account.cash() - floor
@@ -342,6 +339,13 @@ def _settle(
         move_fund(venue, "InsuranceFundContributed", unit[0], left, name, "what a liquidation left")
     elif left < 0 and not legs_of(venue.books, unit) and step != "partial":
         cover(venue, unit[0], -left, name, fault)
+
+
+def _keep_behind(venue: Venue, unit: Unit, released: Decimal) -> None:
+    """Move what a partial liquidation set free back behind the isolated position that is left."""
+    if released > 0 and legs_of(venue.books, unit):
+        data = {"account": unit[0], "instrument": unit[1], "amount": released}
+        venue.emit("MarginAdjusted", {**data, "reason": "partial liquidation"})
 
 
 def _half_of_spare(venue: Venue, figures: Figures) -> Decimal:
