@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from tests.simulation.days.adl import queue_of
 from tests.simulation.days.amounts import ZERO, of_fraction, on_step, rounded
+from tests.simulation.days.faults import FAULTLESS, Fault
+from tests.simulation.days.losses import charge, cover, move_fund
 from tests.simulation.days.margin import (
     Figures,
     bankruptcy_prices,
@@ -20,7 +22,6 @@ from tests.simulation.days.margin import (
 from tests.simulation.days.terms import (
     FEES,
     FUND,
-    HOUSE,
     INSTRUMENTS,
     PARTIAL_FRACTION,
     SETTLEMENT,
@@ -30,48 +31,6 @@ from tests.simulation.days.venue import Venue, fee_of
 if TYPE_CHECKING:
     from tests.simulation.days.books import Unit
     from tests.simulation.days.records import Record
-
-
-@dataclass(slots=True)
-class Fault:
-    """What a scene wants done wrong; nothing of it is set in an engine that keeps the rules.
-
-    Attributes:
-        schedule: id of the schedule event that the decision names.
-        mark_off: added to the mark that the decision names.
-        ratio_off: added to the margin ratio that the decision names.
-        bankruptcy_off: added to the bankruptcy price of the first takeover.
-        listed_price_off: added to the price of the first takeover, but not to its fill's.
-        price: at which the position is closed.
-        quantity_off: closed beyond what is held, in contracts.
-        fee_factor: of the liquidation fee that the schedule allows.
-        drawn_off: added to what the fund pays.
-        loss_off: added to what is shared out.
-        kept_back: what the fund keeps although a loss is shared out.
-        share_off: moved from one bearer of a loss to another.
-        rank_off: how many places of the queue auto-deleveraging skips.
-        overdraw: whether the fund pays more than it has.
-        notional_off: added to the notional that the outcome states.
-    """
-
-    schedule: str | None = None
-    mark_off: Decimal = ZERO
-    ratio_off: Decimal = ZERO
-    bankruptcy_off: Decimal = ZERO
-    listed_price_off: Decimal = ZERO
-    price: Decimal | None = None
-    quantity_off: Decimal = ZERO
-    fee_factor: Decimal = ZERO
-    drawn_off: Decimal = ZERO
-    loss_off: Decimal = ZERO
-    kept_back: Decimal = ZERO
-    share_off: Decimal = ZERO
-    rank_off: int = 0
-    overdraw: bool = False
-    notional_off: Decimal = ZERO
-
-
-FAULTLESS = Fault()
 
 
 @dataclass(slots=True)
@@ -353,76 +312,3 @@ def _half_of_spare(venue: Venue, figures: Figures) -> Decimal:
     price = Fraction(venue.books.asset_prices[SETTLEMENT])
     spare = (Fraction(figures.collateral) - Fraction(figures.maintenance)) / 2 / price
     return max(ZERO, of_fraction(spare, 6, "down"))
-
-
-def charge(venue: Venue, account: str, amount: Decimal, reference: str) -> None:
-    """Record a liquidation fee, if there is one to take."""
-    if amount > 0:
-        data = {"account": account, "asset": SETTLEMENT, "amount": amount, "reason": "liquidation fee"}
-        venue.emit("FeeCharged", {**data, "reference": reference}, correlation=reference)
-
-
-def move_fund(
-    venue: Venue, event_type: str, account: str, amount: Decimal, liquidation: str | None, reason: str
-) -> Record:
-    """Record a movement between the insurance fund and an account."""
-    data: dict[str, Any] = {
-        "fund": FUND,
-        "asset": SETTLEMENT,
-        "amount": amount,
-        "account": account,
-        "reason": reason,
-    }
-    if liquidation is not None:
-        data["liquidation"] = liquidation
-    return venue.emit(event_type, data, correlation=liquidation)
-
-
-def cover(venue: Venue, account: str, lacking: Decimal, name: str, fault: Fault = FAULTLESS) -> None:
-    """Pay a shortfall out of the fund, as far as it goes, and share out what remains."""
-    books = venue.books
-    available = max(ZERO, min(books.accounts[FUND].cash(), equity_in_settlement(books, (FUND, None))))
-    drawn = lacking if fault.overdraw else min(lacking, available - fault.kept_back)
-    if drawn > 0:
-        reason = "a liquidation's shortfall"
-        move_fund(venue, "InsuranceFundDrawn", account, drawn + fault.drawn_off, name, reason)
-        lacking -= drawn
-    if lacking > 0:
-        share_loss(venue, account, lacking + fault.loss_off, name, fault)
-        venue.support_fund()
-
-
-def share_loss(venue: Venue, account: str, amount: Decimal, name: str, fault: Fault = FAULTLESS) -> Record:
-    """Share a loss out in proportion to equity, in two parts; returns the last."""
-    equities = {
-        each.name: equity
-        for each in venue.books.accounts.values()
-        if each.name not in (FUND, account) and (equity := venue.figures((each.name, None)).equity) > 0
-    }
-    total = sum(equities.values(), ZERO)
-    shares = {
-        name: of_fraction(Fraction(amount) * Fraction(equity) / Fraction(total), 6, "down")
-        for name, equity in equities.items()
-    }
-    shares = {name: share for name, share in shares.items() if share > 0}
-    richest = max(shares, key=lambda each: equities[each])
-    shares[richest] += amount - sum(shares.values(), ZERO)
-    if fault.share_off:
-        shares[richest] -= fault.share_off
-        shares[
-            HOUSE if richest != HOUSE else max(shares, key=lambda each: shares[each] * (each != HOUSE))
-        ] += fault.share_off
-    rows = [{"account": bearer, "amount": share} for bearer, share in shares.items()]
-    middle = len(rows) // 2
-    for part, allocations in enumerate((rows[:middle], rows[middle:]), start=1):
-        data = {
-            "liquidation": name,
-            "asset": SETTLEMENT,
-            "amount": amount,
-            "allocations": allocations,
-            "part": Decimal(part),
-            "parts": Decimal(2),
-        }
-        last = venue.emit("LossSocialised", data, correlation=name)
-    venue.books.socialise(account, SETTLEMENT, shares)
-    return last

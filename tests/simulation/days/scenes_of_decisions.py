@@ -7,7 +7,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from tests.simulation.days.amounts import on_step
-from tests.simulation.days.liquidation import Fault, liquidate
+from tests.simulation.days.faults import Fault
+from tests.simulation.days.liquidation import liquidate
 from tests.simulation.days.records import SECOND
 from tests.simulation.days.terms import INSTRUMENTS
 

@@ -7,7 +7,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from tests.simulation.days.amounts import ZERO, on_step
-from tests.simulation.days.liquidation import Fault, Liquidation, charge, liquidate
+from tests.simulation.days.faults import Fault
+from tests.simulation.days.liquidation import Liquidation, liquidate
+from tests.simulation.days.losses import charge
 from tests.simulation.days.margin import bankruptcy_prices
 from tests.simulation.days.records import Moment
 from tests.simulation.days.terms import FEES, FUND, INSTRUMENTS, UNIT, WATERFALL, policy_data

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from tests.simulation.days.amounts import ZERO, of_fraction, on_step, rounded
 from tests.simulation.days.engine import call, end_call
-from tests.simulation.days.liquidation import cancel_order, move_fund
+from tests.simulation.days.liquidation import cancel_order
+from tests.simulation.days.losses import move_fund
 from tests.simulation.days.margin import (
     equity_in_settlement,
     initial_of,
