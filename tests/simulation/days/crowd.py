@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.days.amounts import ZERO, on_step, rounded
-from tests.simulation.days.liquidation import cancel_order
 from tests.simulation.days.margin import initial_margin, initial_of, legs_of, maintenance_of
+from tests.simulation.days.orders import CALM, OrderDesk, contracts_for
 from tests.simulation.days.records import SECOND
-from tests.simulation.days.terms import FEES, INSTRUMENTS, OTHER, SETTLEMENT
-from tests.simulation.days.venue import fee_of
+from tests.simulation.days.terms import INSTRUMENTS, OTHER, SETTLEMENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.simulation.days.books import Account, Order, Unit
+    from tests.simulation.days.books import Account, Unit
     from tests.simulation.days.engine import Engine
-    from tests.simulation.days.records import Record
     from tests.simulation.days.venue import Venue
-
-CALM = Decimal("0.5")
-"""Up to which margin ratio customers add to what they hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +46,7 @@ class Crowd:
 
     Attributes:
         later: called with (microseconds from now, what happens then).
+        desk: where their orders are filled.
     """
 
     def __init__(
@@ -64,6 +59,7 @@ class Crowd:
         self.venue, self.engine, self.rng = venue, engine, venue.rng
         self.customers = {each.name: each for each in customers}
         self.later = later
+        self.desk = OrderDesk(venue, later)
         self._names = list(self.customers)
         engine.hears = self._called
         self._deeds: list[tuple[Callable[[Customer], None], int]] = [
@@ -114,7 +110,7 @@ class Crowd:
         leverage = account.leverage[name]
         used = free * customer.appetite * self.rng.randrange(20, 100) / 10_000
         terms = INSTRUMENTS[name]
-        quantity = _contracts(used * leverage, terms.contract_size * books.marks[name], terms.lot)
+        quantity = contracts_for(used * leverage, terms.contract_size * books.marks[name], terms.lot)
         if quantity <= 0:
             return
         side = "buy" if customer.direction > 0 else "sell"
@@ -132,10 +128,10 @@ class Crowd:
             self._open_isolated(account, data)
         elif self.rng.random() < 0.45:
             self.venue.emit("OrderAccepted", data)
-            self._fill_order(account.name, data["order_id"], self.rng.choice((1, 1, 2, 3)))
+            self.desk.fill(account.name, data["order_id"], self.rng.choice((1, 1, 2, 3)))
         else:
             offset = Decimal(self.rng.randrange(0, 8)) * terms.tick * customer.direction
-            self._rest(account, {**data, "price": books.marks[name] - offset})
+            self.desk.rest(account, {**data, "price": books.marks[name] - offset})
 
     def _bearable(self, account: Account, name: str, side: str, quantity: Decimal) -> bool:
         books = self.venue.books
@@ -164,74 +160,7 @@ class Crowd:
         adjusted = {"account": account.name, "instrument": data["instrument"], "amount": margin}
         self.venue.emit("OrderAccepted", data)
         self.venue.emit("MarginAdjusted", {**adjusted, "reason": "opening"})
-        self._fill_order(account.name, data["order_id"], 1)
-
-    def _rest(self, account: Account, data: dict[str, Any]) -> None:
-        self.venue.emit("OrderAccepted", data)
-        times = self.rng.choice((1, 1, 2))
-        filled = self.rng.random() < 0.7
-        for _ in range(times):
-            wait = self.rng.randrange(5, 400) * SECOND
-            if filled:
-                self.later(wait, lambda: self._meet(account.name, data["order_id"], 2))
-            else:
-                self.later(wait, lambda: self._cancel(account.name, data["order_id"]))
-
-    def _order(self, name: str, order_id: str) -> Order | None:
-        return self.venue.books.accounts[name].orders.get(order_id)
-
-    def _cancel(self, name: str, order_id: str) -> None:
-        if self._order(name, order_id) is not None:
-            cancel_order(self.venue, name, order_id, "asked for")
-
-    def _meet(self, name: str, order_id: str, parts: int) -> None:
-        order = self._order(name, order_id)
-        if order is None:
-            return
-        mark = self.venue.books.marks[order.instrument]
-        price = order.price or mark
-        units = [(name, None), (name, order.instrument)]
-        calm = not any(self.venue.figures(unit).at_ratio(CALM) for unit in units if unit in self._held(name))
-        if abs(price - mark) * 200 > mark or not (calm or order.reduce_only):
-            self._cancel(name, order_id)
-        else:
-            self._fill_order(name, order_id, parts)
-
-    def _held(self, name: str) -> set[Unit]:
-        account = self.venue.books.accounts[name]
-        return {account.unit(instrument) for instrument in account.positions}
-
-    def _fill_order(self, name: str, order_id: str, parts: int) -> None:
-        """Fill an open order at the mark or its own price, in a few trades; what is too much is cancelled."""
-        order = self._order(name, order_id)
-        if order is None:
-            return
-        terms = INSTRUMENTS[order.instrument]
-        left = order.left
-        if order.reduce_only:
-            position = self.venue.books.accounts[name].positions.get(order.instrument)
-            left = min(left, abs(position.quantity)) if position else ZERO
-        resting = order.price is not None
-        while left > 0:
-            parts -= 1
-            quantity = (
-                left if parts <= 0 else min(left, max(terms.lot, _contracts(left, Decimal(2), terms.lot)))
-            )
-            mark = self.venue.books.marks[order.instrument]
-            sign = 1 if order.side == "buy" else -1
-            price = mark + sign * terms.tick * self.rng.randrange(0, 5)
-            if order.price is not None:
-                price = min(price, order.price) if sign > 0 else max(price, order.price)
-            liquidity = "maker" if resting else "taker"
-            trade_id, maker = self.venue.number("trade"), self.venue.maker()
-            other = "sell" if order.side == "buy" else "buy"
-            terms_of_fill = (order.instrument, order.side, quantity, price, trade_id)
-            self.venue.fill(name, *terms_of_fill, liquidity=liquidity, order_id=order_id)
-            theirs = "taker" if resting else "maker"
-            self.venue.fill(maker, order.instrument, other, quantity, price, trade_id, liquidity=theirs)
-            left -= quantity
-        if self._order(name, order_id) is not None:
-            cancel_order(self.venue, name, order_id, "nothing left to reduce")
+        self.desk.fill(account.name, data["order_id"], 1)
 
     def _reduce(self, customer: Customer) -> None:
         account = self._account(customer)
@@ -252,9 +181,9 @@ class Crowd:
         }
         if self.rng.random() < 0.5 or name in account.isolated:
             self.venue.emit("OrderAccepted", data)
-            self._fill_order(account.name, data["order_id"], 1)
+            self.desk.fill(account.name, data["order_id"], 1)
         else:
-            self._rest(account, {**data, "price": self.venue.books.marks[name]})
+            self.desk.rest(account, {**data, "price": self.venue.books.marks[name]})
 
     def _trade(self, customer: Customer) -> None:
         """Close a small part of a position in one event for both sides, without an order."""
@@ -266,32 +195,8 @@ class Crowd:
                 buyer, seller = self.venue.maker(), account.name
                 if position.quantity < 0:
                     buyer, seller = seller, buyer
-                self.execute(name, quantity, price, buyer, seller)
+                self.desk.execute(name, quantity, price, buyer, seller)
                 return
-
-    def execute(
-        self,
-        name: str,
-        quantity: Decimal,
-        price: Decimal,
-        buyer: str,
-        seller: str,
-        more: tuple[Decimal, Decimal] = (ZERO, ZERO),
-    ) -> Record:
-        """Record a trade; both sides pay the taker's fee, and ``more`` (buyer, seller) if that is wrong."""
-        fee = fee_of(name, quantity, price, FEES[name].taker)
-        data = {
-            "instrument": name,
-            "quantity": quantity,
-            "price": price,
-            "buyer": buyer,
-            "seller": seller,
-            "buyer_fee": fee + more[0],
-            "seller_fee": fee + more[1],
-            "fee_asset": SETTLEMENT,
-            "trade_id": self.venue.number("trade"),
-        }
-        return self.venue.emit("TradeExecuted", data)
 
     def _pay_in(self, customer: Customer) -> None:
         amount = rounded(customer.wealth * self.rng.randrange(20, 120) / 100, 2, "down")
@@ -365,8 +270,3 @@ class Crowd:
 
 def _quarter(value: Decimal) -> Decimal:
     return rounded(value / 4, 2, "down") if value > 0 else ZERO
-
-
-def _contracts(value: Decimal, each: Decimal, lot: Decimal) -> Decimal:
-    """Return how many contracts a value comes to, in whole lots, rounded down."""
-    return on_step(Fraction(value) / Fraction(each), lot, "floor")

@@ -134,7 +134,7 @@ def fee_beyond_schedule(stage: Stage, *, wrong: bool) -> None:
         pair = (guest.name, stage.venue.maker())
         buyer, seller = pair if guest.direction > 0 else pair[::-1]
         off = (extra, ZERO) if guest.direction > 0 else (ZERO, extra)
-        record = stage.crowd.execute(name, quantity, mark, buyer, seller, off)
+        record = stage.crowd.desk.execute(name, quantity, mark, buyer, seller, off)
     else:
         stage.to_ratio(guest, stage.ratio("1.02", "1.2"))
         stage.soon()
