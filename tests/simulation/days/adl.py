@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from tests.simulation.days.margin import figures_of, notional_of, unrealised_of
+from tests.simulation.days.margin import figures_of, legs_of, notional_of, unrealised_of
 from tests.simulation.days.terms import INSTRUMENTS, SETTLEMENT
 
 if TYPE_CHECKING:
@@ -25,10 +25,12 @@ def queue_of(books: Books, bankrupt: str, instrument: str, price: Decimal) -> li
         if account.kind == "insurance_fund" or account.name == bankrupt or position.quantity * side > 0:
             continue
         gain = unrealised_of(books, instrument, position)
-        equity = figures_of(books, account.unit(instrument)).equity
+        unit = account.unit(instrument)
+        equity = figures_of(books, unit).equity
         if gain <= 0 or position.quantity * size * price - position.cost <= 0 or equity <= 0:
             continue
-        leverage = Fraction(notional_of(books, instrument, position.quantity)) * dollar / Fraction(equity)
+        notional = sum(notional_of(books, name, held.quantity) for name, held in legs_of(books, unit))
+        leverage = Fraction(notional) * dollar / Fraction(equity)
         score = Fraction(gain) / Fraction(abs(position.cost)) * leverage
         scored.append((-score, account.name, abs(position.quantity)))
     return [(name, held) for _, name, held in sorted(scored)]

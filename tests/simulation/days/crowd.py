@@ -251,9 +251,19 @@ class Crowd:
             return
 
     def _called(self, unit: Unit) -> None:
+        if unit[0] in self.customers and OTHER in self.venue.books.accounts[unit[0]].wallet:
+            # Who holds the other asset too is careful, and never comes to be liquidated.
+            self.later(SECOND, lambda: self._pay_what_is_asked(self.customers[unit[0]]))
+            return
         wait = self.rng.randrange(5, 240) * SECOND
         if unit[0] in self.customers and self.rng.random() < 0.5:
             self.later(wait, lambda: self._answer(self.customers[unit[0]]))
+
+    def _pay_what_is_asked(self, customer: Customer) -> None:
+        """Answer a call of the account with many times what is asked."""
+        issued = self.engine.called.get((customer.name, None))
+        if issued is not None:
+            self.venue.deposit(customer.name, rounded(issued.data["required"] * 20, 2, "ceiling"))
 
     def _answer(self, customer: Customer) -> None:
         """Answer a margin call: some pay in what is asked and more."""
