@@ -8,7 +8,6 @@ operation that would have to round raises instead. Every division goes through
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
 from decimal import (
     MAX_EMAX,
     MIN_EMIN,
@@ -24,24 +23,31 @@ from decimal import (
     Inexact,
     InvalidOperation,
     Overflow,
-    localcontext,
+    getcontext,
+    setcontext,
 )
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from functools import wraps
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from ledger.errors import AmountError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
+
+Parameters = ParamSpec("Parameters")
+Returned = TypeVar("Returned")
 
 MAXIMUM_DIGITS = 38
 MAXIMUM_SCALE = 18
 ZERO = Decimal(0)
 ONE = Decimal(1)
+_TWO = Decimal(2)
 
 # Products of a few 38-digit numbers fit easily; what does not fit raises (Inexact is trapped).
+_EXACT_DIGITS = 1000
 EXACT = Context(
-    prec=1000,
+    prec=_EXACT_DIGITS,
     Emin=MIN_EMIN,
     Emax=MAX_EMAX,
     traps=[Inexact, InvalidOperation, DivisionByZero, Overflow, FloatOperation],
@@ -65,16 +71,40 @@ class Rounding(StrEnum):
     CEILING = ROUND_CEILING
 
 
-@contextmanager
-def exact() -> Iterator[None]:
+class Exact:
+    """What :func:`exact` returns: a context manager, and a decorator that is free inside another one."""
+
+    __slots__ = ("_outer",)
+
+    def __enter__(self) -> None:
+        self._outer = getcontext()
+        setcontext(EXACT.copy())
+
+    def __exit__(self, *_: object) -> None:
+        setcontext(self._outer)
+
+    def __call__(self, function: Callable[Parameters, Returned]) -> Callable[Parameters, Returned]:
+        """Return ``function`` so that it runs in an exact context: the caller's, where that is one."""
+
+        @wraps(function)
+        def within(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Returned:
+            # No other context has as many digits: asking for them is cheaper than entering once more.
+            if getcontext().prec == _EXACT_DIGITS:
+                return function(*args, **kwargs)
+            with Exact():
+                return function(*args, **kwargs)
+
+        return within
+
+
+def exact() -> Exact:
     """Make Decimal arithmetic exact for the block; works as a decorator too.
 
     Raises (inside the block):
         decimal.Inexact: an operation had to round; use :func:`divide` or :func:`round_to`.
         decimal.FloatOperation: a float was mixed in.
     """
-    with localcontext(EXACT):
-        yield
+    return Exact()
 
 
 def parse_amount(text: str) -> Decimal:
@@ -182,43 +212,40 @@ def round_to(value: Decimal, scale: int, rounding: Rounding) -> Decimal:
 def divide(dividend: Decimal, divisor: Decimal, *, scale: int, rounding: Rounding) -> Decimal:
     """Return ``dividend / divisor`` correctly rounded to ``scale`` digits after the point.
 
-    The quotient is taken over integers, so that it is rounded once only.
+    A whole quotient of so many more digits is taken with its exact remainder, so that it is rounded
+    once only.
 
     Raises:
         ZeroDivisionError: the divisor is zero.
+        AmountError: one of the two is not a finite number.
     """
-    numerator_digits, numerator_exponent = _integer(dividend)
-    denominator_digits, denominator_exponent = _integer(divisor)
-    shift = numerator_exponent - denominator_exponent + scale
-    if shift >= 0:
-        numerator_digits *= 10**shift
-    else:
-        denominator_digits *= 10**-shift
-    return Decimal(_divide_integers(numerator_digits, denominator_digits, rounding)).scaleb(
-        -scale, context=_ROUNDING
-    )
+    for value in (dividend, divisor):
+        if not value.is_finite():
+            raise AmountError(f"{value} is not a finite number")
+    if not divisor:
+        raise ZeroDivisionError(f"{dividend} is divided by zero")
+    shifted = dividend.scaleb(scale, context=_ROUNDING)
+    quotient, remainder = _ROUNDING.divmod(shifted, divisor)  # towards zero
+    if remainder:
+        negative = (shifted < 0) != (divisor < 0)
+        if _away_from_zero(quotient, remainder, divisor, rounding, negative=negative):
+            quotient = _ROUNDING.subtract(quotient, ONE) if negative else _ROUNDING.add(quotient, ONE)
+    return (quotient or ZERO).scaleb(-scale, context=_ROUNDING)  # never a zero with a sign
 
 
-def _integer(value: Decimal) -> tuple[int, int]:
-    sign, digits, exponent = value.as_tuple()
-    if not isinstance(exponent, int):
-        raise AmountError(f"{value} is not a finite number")
-    magnitude = int(value.copy_abs().scaleb(-exponent, context=_ROUNDING)) if digits != (0,) else 0
-    return (-magnitude if sign else magnitude), exponent
-
-
-def _divide_integers(numerator: int, denominator: int, rounding: Rounding) -> int:
-    if denominator < 0:
-        numerator, denominator = -numerator, -denominator
-    quotient, remainder = divmod(numerator, denominator)  # rounds towards minus infinity
-    if not remainder or rounding is Rounding.FLOOR:
-        return quotient
-    negative = quotient < 0
-    twice = 2 * remainder
-    up = {
-        Rounding.CEILING: True,
-        Rounding.DOWN: negative,
-        Rounding.UP: not negative,
-        Rounding.HALF_EVEN: twice > denominator or (twice == denominator and quotient % 2 == 1),
-    }[rounding]
-    return quotient + 1 if up else quotient
+def _away_from_zero(
+    quotient: Decimal, remainder: Decimal, divisor: Decimal, rounding: Rounding, *, negative: bool
+) -> bool:
+    """Tell whether a quotient that was cut towards zero and left a remainder is rounded the other way."""
+    match rounding:
+        case Rounding.FLOOR:
+            return negative
+        case Rounding.CEILING:
+            return not negative
+        case Rounding.DOWN:
+            return False
+        case Rounding.UP:
+            return True
+        case Rounding.HALF_EVEN:
+            twice = _ROUNDING.compare(_ROUNDING.multiply(remainder.copy_abs(), _TWO), divisor.copy_abs())
+            return twice > 0 or (not twice and bool(_ROUNDING.remainder(quotient, _TWO)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from decimal import Decimal
+from decimal import Decimal, Inexact, getcontext
 from fractions import Fraction
 
 import pytest
@@ -42,6 +42,33 @@ def test_division_is_the_fraction_rounded_once(
     quotient = Fraction(dividend) / Fraction(divisor) * 10**scale
     result = divide(dividend, divisor, scale=scale, rounding=rounding)
     assert Fraction(result) * 10**scale == rounded(quotient, rounding)
+    assert not (result.is_zero() and result.is_signed())
+
+
+@given(amounts(), amounts(), SCALES, ROUNDINGS)
+def test_division_is_the_same_in_every_context(
+    dividend: Decimal, divisor: Decimal, scale: int, rounding: Rounding
+) -> None:
+    assume(divisor)
+    outside = divide(dividend, divisor, scale=scale, rounding=rounding)
+    with exact():
+        assert divide(dividend, divisor, scale=scale, rounding=rounding) == outside
+
+
+def test_an_exact_function_called_by_another_stays_exact_and_leaves_the_context_as_it_was() -> None:
+    @exact()
+    def inner() -> Decimal:
+        return Decimal(10) ** 60 + Decimal(1)
+
+    @exact()
+    def outer() -> Decimal:
+        return inner() + Decimal(1)
+
+    assert outer() == 10**60 + 2
+    assert getcontext().prec == 28
+    with pytest.raises(Inexact), exact():
+        Decimal(1) / Decimal(3)
+    assert getcontext().prec == 28
 
 
 @given(st.integers(-1000, 1000), st.sampled_from([2, 4, 5, 8, -2, -20]), ROUNDINGS)
