@@ -62,3 +62,5 @@ class TradeExecuted(Payload):
     seller_fee: Amount
     fee_asset: Identifier
     trade_id: Reference
+    buyer_order_id: Reference | None = None
+    seller_order_id: Reference | None = None

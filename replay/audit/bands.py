@@ -31,7 +31,7 @@ NEVER: Band = (Decimal("-Infinity"), Decimal("Infinity"))
 """No mark can change anything."""
 
 # What a mark price can make determined that was not.
-_CURED_BY_A_MARK = frozenset({"no_mark_price", "mark_price_stale"})
+_CURED_BY_A_MARK = frozenset({"no_mark_price", "mark_price_stale", "mark_price_without_value"})
 
 
 def bands_of(

@@ -42,14 +42,23 @@ class Evaluations:
 
 
 def _circumstances(market: Market) -> tuple[Any, ...]:
-    """Return a copy of all that figures hang on; the moment itself only where marks can become too old."""
+    """Return a copy of all that figures hang on.
+
+    The moment itself is among it only where marks can become too old, open interest only where a
+    schedule is scaled by it: every link of a chain changes both.
+    """
     kept: list[Any] = []
     for each in fields(market):
         value = getattr(market, each.name)
-        if each.name not in {"sequence", "at"}:
+        if each.name not in {"sequence", "at", "open_interest"}:
             kept.append(dict(value) if isinstance(value, Mapping) else value)
     in_force = (
         {name: market.margin_schedule(name) for name in market.margin_schedules},
         {asset: market.collateral_schedule(asset) for asset in market.collateral_schedules},
     )
-    return (*kept, *in_force, None if market.policy.mark_max_age_seconds is None else market.at)
+    scaled = {
+        name: market.open_interest.get(name)
+        for name, schedule in in_force[0].items()
+        if schedule is not None and schedule.model == "open_interest_scaled"
+    }
+    return (*kept, *in_force, scaled, None if market.policy.mark_max_age_seconds is None else market.at)

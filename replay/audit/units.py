@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 from ledger.amounts import exact
 from ledger.events.envelope import SUBJECT_KINDS
 from ledger.events.registry import PAYLOADS
-from replay.audit.bands import ALWAYS, NEVER, Band, bands_of
+from replay.audit.bands import NEVER, Band, bands_of
 from replay.margin import Market, evaluate_account
 from replay.projection import external_account
 from replay.state.schedules import in_force
@@ -174,7 +174,7 @@ class UnitTracker:
 
     def _holders_on_index(self, state: VenueState) -> list[str]:
         """Return who holds options: what is required for them hangs on the index."""
-        options = [name for name in self._bands if state.instruments[name].kind == "option"]
+        options = [name for name in self._bands if _is_option(state, name)]
         return sorted({holder for name in options for holder in self._bands[name]})
 
     def _evaluate(self, state: VenueState, event: Event, name: str) -> None:
@@ -193,14 +193,14 @@ class UnitTracker:
         self._held[name] = frozenset(held)
         for asset in (*account.balances, *(state.instruments[each].settlement_asset for each in held)):
             self._assets.setdefault(asset, set()).add(name)
-        if any(state.margin_schedules.get(instrument) for instrument in held):
+        if any(state.margin_schedules.get(each) or _is_option(state, each) for each in held):
             market = Market.of(state)
             margin = evaluate_account(account, market, with_prices=False)
             bands = bands_of(margin, market, unit_states(margin))
             levels = {position: _level(each) for position, each in unit_states(margin).items()}
             self._tell(name, levels, event, state, margin)
         else:
-            bands = dict.fromkeys(held, NEVER if not _options(state, held) else ALWAYS)
+            bands = dict.fromkeys(held, NEVER)
             unknown: dict[PositionKey | None, Level] = dict.fromkeys(
                 self._levels.get(name, {}), "undetermined"
             )
@@ -293,5 +293,6 @@ def _level(state: MarginState) -> Level:
     return "undetermined" if state == "undetermined" else "within"
 
 
-def _options(state: VenueState, held: Iterable[str]) -> bool:
-    return any(state.instruments[each].kind == "option" for each in held)
+def _is_option(state: VenueState, instrument: str) -> bool:
+    """Tell whether a contract may require nothing without a schedule of its own, and so be judged."""
+    return state.instruments[instrument].kind == "option"

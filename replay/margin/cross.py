@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from ledger.amounts import ZERO
@@ -111,23 +112,17 @@ def cross_figures(
 
 def _portfolios(cross: list[PositionFigures], market: Market) -> dict[str, Portfolio]:
     """Return what positions under portfolio margin require together, by base."""
-    by_base: dict[str, list[PositionFigures]] = {}
+    by_base: dict[str, list[tuple[Holding, PortfolioTerms]]] = {}
     for each in cross:
-        if each.portfolio is not None and each.mark_price is not None and each.unrealised_pnl is not None:
-            by_base.setdefault(market.instruments[each.position.instrument].base, []).append(each)
+        instrument = market.instruments[each.position.instrument]
+        rate = market.rate(each.position.settlement_asset)
+        if each.portfolio is not None and each.mark_price is not None and rate is not None:
+            holding = Holding(instrument, each.position.quantity, each.mark_price, rate)
+            by_base.setdefault(instrument.base, []).append((holding, each.portfolio))
     portfolios = {}
     for base, members in by_base.items():
-        holdings = []
-        terms: PortfolioTerms | None = None
-        for each in members:
-            rate = market.rate(each.position.settlement_asset)
-            assert each.mark_price is not None  # noqa: S101 (chosen above)
-            assert each.portfolio is not None  # noqa: S101 (likewise)
-            assert rate is not None  # noqa: S101 (without it there is no unrealised PnL)
-            instrument = market.instruments[each.position.instrument]
-            holdings.append(Holding(instrument, each.position.quantity, each.mark_price, rate))
-            terms = each.portfolio if terms is None else terms.joined(each.portfolio)
-        assert terms is not None  # noqa: S101 (there is a member)
+        holdings = [holding for holding, _ in members]
+        terms = reduce(PortfolioTerms.joined, (each for _, each in members))
         initial, maintenance = portfolio_margin(holdings, terms)
         portfolios[base] = Portfolio(tuple(holdings), terms, initial, maintenance)
     return portfolios

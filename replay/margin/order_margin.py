@@ -2,7 +2,8 @@
 
 Per instrument the worse of two is taken, all buys filling and all sells filling, at the mark; orders
 that only reduce a position or are marked reduce-only claim nothing. In hedge mode each side is
-opened by its own orders: the long one by buys, the short one by sells.
+opened by its own orders: the long one by buys, the short one by sells. Of options only what would be
+short requires margin.
 """
 
 from __future__ import annotations
@@ -57,6 +58,9 @@ def _claim(account: Account, market: Market, name: str, notes: list[Note]) -> De
     most = held + _ordered(account, name, "buy")
     least = held - _ordered(account, name, "sell")
     chosen = account.leverage(name)
+    if instrument.kind == "option":
+        short = terms.initial_margin(max(-held, ZERO), chosen)
+        return max(terms.initial_margin(max(-least, ZERO), chosen) - short, ZERO)
     if account.margin_mode(name) == "isolated":
         more = max(max(most, ZERO) - max(held, ZERO), max(-least, ZERO) - max(-held, ZERO))
         return terms.initial_margin(more, chosen, within=max(abs(most), abs(least)))
@@ -69,7 +73,8 @@ def _hedged(account: Account, terms: MarginTerms) -> Decimal:
     name = terms.instrument.instrument
     chosen = account.leverage(name)
     total = ZERO
-    for side, order_side in (("long", "buy"), ("short", "sell")):
+    sides = (("long", "buy"), ("short", "sell"))
+    for side, order_side in sides[1:] if terms.instrument.kind == "option" else sides:
         held = abs(_held(account, name, "long" if side == "long" else "short"))
         opening = sum(
             (

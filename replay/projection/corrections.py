@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from ledger.events.registry import PAYLOADS
 from replay.projection.booking import Booking, record_anomaly
+from replay.projection.orders import order_corrected
 from replay.projection.parameters import FOR_ALL, price_subject
 from replay.state.records import Anomaly
 
@@ -59,6 +60,8 @@ def _opposite_trade(data: Any) -> Payload:
         "seller": data.buyer,
         "buyer_fee": -data.seller_fee,
         "seller_fee": -data.buyer_fee,
+        "buyer_order_id": None,
+        "seller_order_id": None,
     }
     reversed_data: Payload = data.model_copy(update=update)
     return reversed_data
@@ -76,11 +79,10 @@ _REVERSALS: Mapping[str, Callable[[Any], Payload]] = {
     "InsuranceFundDrawn": _negative,
     "FillRecorded": _opposite_fill,
     "TradeExecuted": _opposite_trade,
-    "OrderAccepted": _same,
     "OrderCancelled": _same,
 }
 
-_REVERSED_BY: Mapping[str, str] = {"OrderAccepted": "OrderCancelled", "OrderCancelled": "OrderAccepted"}
+_REVERSED_BY: Mapping[str, str] = {"OrderCancelled": "OrderAccepted"}
 """What is reversed by an event of another type rather than by the opposite of its own."""
 
 
@@ -218,6 +220,9 @@ def _apply(
 ) -> bool:
     """Reverse what stands and apply the replacement; tell whether that can be done for this type."""
     if root.type in WITHOUT_EFFECT:
+        return True
+    if root.type == "OrderAccepted":
+        order_corrected(state, event, standing, replacement)  # type: ignore[arg-type]  # of this root's type
         return True
     reverse = _REVERSALS.get(root.type)
     take_back = _WITHDRAWALS.get(root.type)

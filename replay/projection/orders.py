@@ -53,6 +53,46 @@ def close_order(state: VenueState, booking: Booking, order_id: str) -> None:
         _claim(booking, order, -order.quantity)
 
 
+def close_orders_in(state: VenueState, instrument: str, sequence: int) -> None:
+    """Count every order in an instrument as open no more: there is nothing left to trade."""
+    for account, order_id in sorted(
+        key for key, order in state.orders.items() if order.instrument == instrument
+    ):
+        booking = Booking(state, account)
+        close_order(state, booking, order_id)
+        booking.commit(sequence)
+
+
+def order_corrected(
+    state: VenueState, event: Event, standing: OrderAccepted | None, replacement: OrderAccepted | None
+) -> None:
+    """Put a corrected acceptance in effect: what was filled or cancelled since stays filled or cancelled.
+
+    Args:
+        state: the state, changed in place.
+        event: the correction.
+        standing: what was in effect before; None if it was void.
+        replacement: what is in effect from now on; None if it is void.
+    """
+    data = replacement or standing
+    if data is None:
+        return
+    booking = Booking(state, data.account)
+    if standing is None:
+        open_order(state, booking, data)
+    else:
+        order = state.orders.get((standing.account, standing.order_id))
+        owner = booking if standing.account == data.account else Booking(state, standing.account)
+        close_order(state, owner, standing.order_id)
+        if owner is not booking:
+            owner.commit(event.sequence)
+        left = None if order is None or replacement is None else order.quantity - standing.quantity
+        if left is not None and replacement is not None and replacement.quantity + left > 0:
+            quantity = replacement.quantity + left
+            open_order(state, booking, replacement.model_copy(update={"quantity": quantity}))
+    booking.commit(event.sequence)
+
+
 def fill_order(state: VenueState, booking: Booking, order_id: str, quantity: Decimal) -> None:
     """Take a fill off an open order; one that is filled is open no more."""
     order = state.orders.get((booking.name, order_id))

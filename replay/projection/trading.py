@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from replay.projection.booking import Booking, record_anomaly
-from replay.projection.orders import fill_order
+from replay.projection.orders import close_orders_in, fill_order
 from replay.state.records import AccountProfile, Anomaly, Instrument
 
 if TYPE_CHECKING:
@@ -95,8 +95,11 @@ def fill_recorded(state: VenueState, event: Event, data: FillRecorded) -> None:
 def trade_executed(state: VenueState, event: Event, data: TradeExecuted) -> None:
     """Book both sides of a trade."""
     instrument = state.instruments.get(data.instrument)
-    sides = ((data.buyer, data.quantity, data.buyer_fee), (data.seller, -data.quantity, data.seller_fee))
-    for account, quantity, fee in sides:
+    sides = (
+        (data.buyer, data.quantity, data.buyer_fee, data.buyer_order_id),
+        (data.seller, -data.quantity, data.seller_fee, data.seller_order_id),
+    )
+    for account, quantity, fee, order_id in sides:
         booking = Booking(state, account)
         if instrument is None:
             booking.doubt(
@@ -104,13 +107,19 @@ def trade_executed(state: VenueState, event: Event, data: TradeExecuted) -> None
                 "instrument_not_listed",
                 f"trade of {data.instrument}, which is not listed, not applied",
             )
-        elif _trade(booking, instrument, None, quantity, data.price, event.sequence) and fee:
-            booking.cash("fee", data.fee_asset, -fee)
+        elif _trade(booking, instrument, None, quantity, data.price, event.sequence):
+            if order_id is not None:
+                fill_order(state, booking, order_id, data.quantity)
+            if fee:
+                booking.cash("fee", data.fee_asset, -fee)
         booking.commit(event.sequence)
 
 
 def instrument_settled(state: VenueState, event: Event, data: InstrumentSettled) -> None:
-    """Close every open position in an instrument at one price; isolated margin returns to the wallet."""
+    """Close every open position in an instrument at one price, and its open orders.
+
+    Isolated margin returns to the wallet.
+    """
     instrument = state.instruments.get(data.instrument)
     if instrument is None:
         record_anomaly(
@@ -136,6 +145,7 @@ def instrument_settled(state: VenueState, event: Event, data: InstrumentSettled)
                 event.sequence, "price_without_value", f"{data.instrument} is inverse and settles at price 0"
             )
         booking.commit(event.sequence)
+    close_orders_in(state, data.instrument, event.sequence)
     state.instruments[data.instrument] = replace(instrument, settled_price=data.price)
 
 

@@ -155,3 +155,28 @@ def test_the_other_side_of_a_one_sided_fill_is_followed_where_it_was_opened_as_a
     breach = since(history, Unit("external/feed"))
     assert breach is not None
     assert breach.sequence == mirrored.sequence
+
+
+def test_a_mark_of_zero_of_an_inverse_contract_is_cured_by_the_next_one() -> None:
+    history = History(valuation_currency="BTC")
+    terms = {"contract": "inverse", "base": "BTC", "quote": "USD", "settlement_asset": "BTC"}
+    history.list_instrument("BTC-INV", contract_size="100", **terms)
+    history.schedule("BTC-INV")
+    history.deposit("A", "0.1", "BTC")
+    history.fill("A", "buy", "300", "30000", "BTC-INV")
+    for price in ("0", "30000", "20000"):
+        history.mark(price, "BTC-INV")
+    breach = since(history)
+    assert breach is not None
+    assert breach.sequence == len(history.events) - 1
+
+
+def test_who_holds_long_options_alone_is_followed_too() -> None:
+    history = History()
+    history.list_instrument("BTC-C", kind="option", index="BTC", strike="100", option_type="call")
+    history.deposit("A", "10")
+    history.mark("30", "BTC-C")
+    history.fill("A", "buy", "1", "30", "BTC-C")
+    assert since(history) is None
+    history.mark("19", "BTC-C")
+    assert since(history) is not None

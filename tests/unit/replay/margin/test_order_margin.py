@@ -87,3 +87,16 @@ def test_orders_that_cannot_be_priced_leave_the_initial_margin_unknown_and_the_s
     assert margin.initial_margin is margin.open_order_initial_margin is None
     assert margin.state == "healthy"
     assert "order_margin_unknown" in {note.code for note in margin.notes}
+
+
+def test_of_options_only_what_would_be_short_claims_margin() -> None:
+    history = venue()
+    history.list_instrument("BTC-C", kind="option", index="BTC", strike="100", option_type="call")
+    history.schedule("BTC-C", ("0", None, "0.1", "0", "5"))
+    history.add("IndexPriceUpdated", index="BTC", price="100")
+    history.mark("3", "BTC-C")
+    order(history, "1", "buy", "7", instrument="BTC-C")
+    assert evaluated(history).open_order_initial_margin == Decimal(0)
+    history.fill("A", "buy", "10", "3", "BTC-C")
+    order(history, "2", "sell", "11", instrument="BTC-C")
+    assert evaluated(history).open_order_initial_margin == Decimal(20)  # 1 short × 100 ÷ 5

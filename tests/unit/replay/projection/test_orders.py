@@ -120,3 +120,77 @@ def test_open_interest_counts_the_contracts_of_long_positions() -> None:
         position.quantity for account in state.accounts.values() for position in account.positions.values()
     ]
     assert state.open_interest["BTC-PERP"] == sum(each for each in held if each > 0) == Decimal(5)
+
+
+def corrected(history: History, root: Any, **replacement: str) -> None:
+    terms = {"order_id": "1", "account": "A", "instrument": "BTC-PERP", "side": "buy", "price": "100"}
+    history.add(
+        "CorrectionRecorded",
+        corrects=root.id,
+        action="replace",
+        replacement={**terms, **replacement},
+        reason="",
+        approvers=["x"],
+    )
+
+
+def test_a_corrected_order_keeps_what_was_filled_of_it() -> None:
+    day = history()
+    accepted = order(day, "1", quantity="5")
+    day.fill("A", "buy", "4", "100", order_id="1")
+    corrected(day, accepted, quantity="5", price="101")
+    assert claims(day) == {BUY: Decimal(1)}
+    corrected(day, accepted, quantity="7")
+    assert claims(day) == {BUY: Decimal(3)}
+    corrected(day, accepted, quantity="3")
+    assert claims(day) == {}
+
+
+def test_correcting_an_order_that_is_open_no_more_opens_nothing() -> None:
+    filled, cancelled = history(), history()
+    for day in (filled, cancelled):
+        accepted = order(day, "1", quantity="5")
+        if day is filled:
+            day.fill("A", "buy", "5", "100", order_id="1")
+        else:
+            order(day, "1", quantity="5", event_type="OrderCancelled")
+        corrected(day, accepted, quantity="5", price="101")
+        assert claims(day) == {}
+
+
+def test_a_voided_order_can_be_put_back_in_effect() -> None:
+    day = history()
+    accepted = order(day, "1", quantity="5")
+    day.add("CorrectionRecorded", corrects=accepted.id, action="void", reason="", approvers=["x"])
+    corrected(day, accepted, quantity="2")
+    assert claims(day) == {BUY: Decimal(2)}
+
+
+def test_a_trade_takes_its_quantity_off_the_orders_that_it_names() -> None:
+    day = history()
+    order(day, "1", quantity="5")
+    order(day, "2", "sell", "5", account="B")
+    trade: dict[str, Any] = {"instrument": "BTC-PERP", "quantity": "3", "price": "100"}
+    day.add(
+        "TradeExecuted",
+        buyer="A",
+        seller="B",
+        fee_asset="USDT",
+        trade_id="T",
+        buyer_order_id="1",
+        seller_order_id="2",
+        buyer_fee="0",
+        seller_fee="0",
+        **trade,
+    )
+    state = replay_events(day.events)
+    assert [each.quantity for each in state.orders.values()] == [Decimal(2), Decimal(2)]
+
+
+def test_settlement_leaves_no_order_open() -> None:
+    day = history()
+    order(day, "1")
+    day.add("InstrumentSettled", instrument="BTC-PERP", price="100", reason="expiry")
+    state = replay_events(day.events)
+    assert not state.orders
+    assert not state.accounts["A"].open_orders
