@@ -75,7 +75,8 @@ def _unit_bands(
         rate = market.rate(each.settlement_asset)
         instrument = market.instruments[each.instrument]
         schedule = market.margin_schedule(each.instrument)
-        highest = None if schedule is None or instrument.kind == "option" else highest_rate(schedule)
+        no_line = instrument.kind == "option" or each.margin_mode == "portfolio"
+        highest = None if schedule is None or no_line else highest_rate(schedule)
         if rate is None or highest is None:
             return always
         size = abs(each.quantity) * instrument.contract_size * rate

@@ -54,6 +54,7 @@ def _circumstances(market: Market) -> tuple[Any, ...]:
             kept.append(dict(value) if isinstance(value, Mapping) else value)
     in_force = (
         {name: market.margin_schedule(name) for name in market.margin_schedules},
+        {name: market.margin_schedule(name, portfolio=True) for name in market.margin_schedules},
         {asset: market.collateral_schedule(asset) for asset in market.collateral_schedules},
     )
     scaled = {

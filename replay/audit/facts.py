@@ -11,6 +11,7 @@ from replay.audit.calls import CallLog
 from replay.audit.closings import ClosingLog
 from replay.audit.precision import PrintedPrecision
 from replay.audit.recorder import LiquidationRecorder
+from replay.audit.undetermined import UndeterminedLog
 from replay.audit.units import UnitTracker
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Facts:
         precision: how finely prices are printed.
         breaches: who is at or over the liquidation boundary, and since when.
         calls: who is at or over the margin call ratio, since when, and what was done about it.
+        undetermined: who could not be judged for some time, and why.
         units: the level of every unit after every event.
         liquidations: every liquidation with the state it met and the fills that followed.
         closings: the trades that carried them out, with their parties.
@@ -42,12 +44,13 @@ class Facts:
     precision: PrintedPrecision = field(default_factory=PrintedPrecision)
     breaches: BreachLog = field(default_factory=BreachLog)
     calls: CallLog = field(default_factory=CallLog)
+    undetermined: UndeterminedLog = field(default_factory=UndeterminedLog)
     units: UnitTracker = field(init=False)
     liquidations: LiquidationRecorder = field(init=False)
     closings: ClosingLog = field(init=False)
 
     def __post_init__(self) -> None:
-        self.units = UnitTracker(self.breaches, self.calls)
+        self.units = UnitTracker(self.breaches, self.calls, self.undetermined)
         self.liquidations = LiquidationRecorder(self.breaches, self.precision)
         self.closings = ClosingLog(self.liquidations, self.precision)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ledger.amounts import ONE
 from replay.margin.thresholds import DEFAULT_POLICY
-from replay.state.schedules import in_force
+from replay.state.schedules import in_force, of_mode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,9 +88,10 @@ class Market:
         price = self.asset_prices.get((asset, self.valuation_currency))
         return None if price is None or price.price < 0 else price.price
 
-    def margin_schedule(self, instrument: str) -> MarginSchedule | None:
-        """Return the margin schedule in force for an instrument."""
-        return in_force(self.margin_schedules.get(instrument, ()), self.at)
+    def margin_schedule(self, instrument: str, *, portfolio: bool = False) -> MarginSchedule | None:
+        """Return the margin schedule in force for cross and isolated margin, or the one for portfolios."""
+        versions = self.margin_schedules.get(instrument, ())
+        return in_force(of_mode(versions, portfolio=portfolio), self.at)
 
     def collateral_schedule(self, asset: str) -> CollateralSchedule | None:
         """Return the haircut schedule in force for an asset."""

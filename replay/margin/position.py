@@ -133,7 +133,7 @@ def _open_position(
         terms = margin_terms(market, instrument, notes)
         if terms is not None and mark is not None:
             required = _required(account, position, terms, notes)
-    schedule = market.margin_schedule(name)
+    schedule = market.margin_schedule(name, portfolio=account.margin_mode(name) == "portfolio")
     return PositionFigures(
         position,
         account.margin_mode(name),
@@ -187,9 +187,9 @@ def _in_portfolio(
         message = f"{name}: a short option in a portfolio is not evaluated"
         notes.append(Note("no_option_margin_schedule", message, f"instrument/{name}"))
         return None, None
-    schedule = market.margin_schedule(name)
+    schedule = market.margin_schedule(name, portfolio=True)
     terms = None
-    if schedule is not None and schedule.model == "portfolio":
+    if schedule is not None:
         terms = PortfolioTerms.of(schedule.parameters)
     if terms is None:
         message = f"no portfolio margin schedule of {name} is in force"

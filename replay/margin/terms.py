@@ -200,8 +200,6 @@ def _schedule(market: Market, instrument: Instrument, notes: list[Note]) -> Marg
         what = "with tiers is in force"
     elif schedule.model == "open_interest_scaled" and OpenInterestMargin.of(schedule.parameters) is None:
         what = "with the parameters of open-interest-scaled margin is in force"
-    elif schedule.model == "portfolio":
-        what = "for cross or isolated margin is in force: it holds for portfolio margin"
     if what is None:
         return schedule
     code = "no_option_margin_schedule" if instrument.kind == "option" else "no_margin_schedule"

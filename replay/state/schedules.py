@@ -170,6 +170,16 @@ def in_force(versions: Sequence[Version], at: datetime) -> Version | None:
     return None
 
 
+def of_mode(versions: Sequence[MarginSchedule], *, portfolio: bool) -> Sequence[MarginSchedule]:
+    """Return the margin schedules of an instrument that hold for portfolio margin, or those for all else.
+
+    The two stand side by side: recording one never ends the other.
+    """
+    if not portfolio and all(version.model != "portfolio" for version in versions):
+        return versions  # nearly always, and without a copy
+    return [version for version in versions if (version.model == "portfolio") == portfolio]
+
+
 def with_version(versions: tuple[Version, ...], new: Version) -> tuple[Version, ...]:
     """Return ``versions`` with one more, in the order that :func:`in_force` needs."""
     if not versions or (versions[-1].effective_at, versions[-1].sequence) < (new.effective_at, new.sequence):

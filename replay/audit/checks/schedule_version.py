@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, cast
 from replay.audit.check import Check, FindingKind
 from replay.audit.units import unit_positions
 from replay.findings import Severity
-from replay.state.schedules import in_force
+from replay.state.records import Account
+from replay.state.schedules import in_force, of_mode
 
 if TYPE_CHECKING:
     from ledger.events.envelope import Event
@@ -48,7 +49,16 @@ class ScheduleVersion(Check):
             self._unknown += 1
             return
         moment = max(state.occurred_at, event.occurred_at)
-        versions = [in_force(state.margin_schedules.get(name, ()), moment) for name in instruments]
+        account = state.accounts.get(started.account, Account(started.account))
+        versions = [
+            in_force(
+                of_mode(
+                    state.margin_schedules.get(name, ()), portfolio=account.margin_mode(name) == "portfolio"
+                ),
+                moment,
+            )
+            for name in instruments
+        ]
         valid = [each for each in versions if each is not None]
         if any(each.event_id == started.schedule_event for each in valid):
             return

@@ -120,3 +120,18 @@ def test_a_portfolio_schedule_says_nothing_about_cross_margin() -> None:
     history.deposit("B", "3000")
     history.fill("B", "buy", "1", "1000")
     assert evaluate(replay_events(history.events), "B").state == "undetermined"
+
+
+def test_both_kinds_of_schedule_stand_side_by_side() -> None:
+    history = venue()
+    history.schedule("BTC-PERP", ("0", None, "0.01", "0", "50"))
+    for account in ("A", "B"):
+        history.deposit(account, "3000")
+        history.fill(account, "buy", "10", "1000")
+    state = replay_events(history.events)
+    assert evaluate(state, "A").maintenance_margin == Decimal(1600)
+    assert evaluate(state, "B").maintenance_margin == Decimal(100)
+    schedule(history, "BTC-PERP", price_range="0.2")
+    state = replay_events(history.events)
+    assert evaluate(state, "A").maintenance_margin == Decimal(2000)
+    assert evaluate(state, "B").maintenance_margin == Decimal(100)
