@@ -17,6 +17,9 @@ class Places:
     """The sequences of the events that lie between two places, both included.
 
     They are kept as runs without gaps: where sequence order is nearly time order there are few.
+
+    Attributes:
+        count: how many were seen.
     """
 
     def __init__(self, since: Place | None = None, until: Place | None = None) -> None:
@@ -24,11 +27,13 @@ class Places:
         self._until = until
         self._runs: list[list[int]] = []
         self._sorted = True
+        self.count = 0
 
     def see(self, event: Event) -> None:
         """Take note of an event that is folded."""
         if not self._lies_between(event):
             return
+        self.count += 1
         last = self._runs[-1] if self._runs else None
         if last is not None and last[1] + 1 == event.sequence:
             last[1] = event.sequence
@@ -57,13 +62,13 @@ class Places:
         return True
 
 
-class _Everywhere(Places):
+class Everywhere(Places):
+    """All of them."""
+
     def see(self, _event: Event) -> None:
-        """Need no notes."""
+        """Count an event; there is nothing to remember."""
+        self.count += 1
 
     def holds(self, _sequence: int) -> bool:
         """Hold every sequence."""
         return True
-
-
-EVERYWHERE = _Everywhere()

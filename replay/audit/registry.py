@@ -22,6 +22,7 @@ from replay.audit.checks.liquidation_late import LiquidationLate
 from replay.audit.checks.liquidation_missed import LiquidationMissed
 from replay.audit.checks.liquidation_notional import LiquidationNotional
 from replay.audit.checks.liquidation_size import LiquidationSize
+from replay.audit.checks.liquidation_value import LiquidationValue
 from replay.audit.checks.liquidation_verdict import LiquidationVerdict
 from replay.audit.checks.margin_call_missing import MarginCallMissing
 from replay.audit.checks.margin_calls import MarginCallLate, MarginCallUnjustified
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 CHECKS: tuple[type[Check], ...] = (
     LiquidationCloses,
     LiquidationNotional,
+    LiquidationValue,
     LiquidationVerdict,
     LiquidationMissed,
     TakeoverFills,

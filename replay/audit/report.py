@@ -29,6 +29,7 @@ class AuditReport:
         findings: by the sequence that they are about, those about none last.
         liquidations: in sequence order.
         not_checked: what the checks could not look at, and why.
+        events_reported: how many of the events lie in the part that is reported on.
     """
 
     events: int
@@ -37,6 +38,7 @@ class AuditReport:
     findings: tuple[Finding, ...]
     liquidations: tuple[AuditedLiquidation, ...]
     not_checked: tuple[NotChecked, ...]
+    events_reported: int
 
     @property
     def has_errors(self) -> bool:
@@ -69,6 +71,7 @@ class AuditReport:
         return {
             "schema": AUDIT_SCHEMA,
             "events": self.events,
+            "events_reported": self.events_reported,
             "sequence": self.sequence,
             "checks": list(self.checks),
             "findings": [finding.json_value() for finding in self.findings],

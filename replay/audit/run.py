@@ -9,7 +9,7 @@ from ledger.amounts import exact
 from replay.audit.check import NotChecked
 from replay.audit.cooldown import PartialSteps
 from replay.audit.facts import Facts
-from replay.audit.place import EVERYWHERE, Places
+from replay.audit.place import Everywhere, Places
 from replay.audit.reckoning import reckon
 from replay.audit.registry import select_checks, selected_codes
 from replay.audit.report import AuditReport
@@ -67,7 +67,7 @@ def audit(
         InvalidInputError: there is no such check.
     """
     facts = Facts(max_latency_seconds=max_latency_seconds)
-    places = EVERYWHERE if since is None and until is None else Places(since, until)
+    places = Everywhere() if since is None and until is None else Places(since, until)
     running = _Running(facts, [check(facts) for check in select_checks(checks)], places)
     codes = selected_codes(checks)
     result = fold(
@@ -126,6 +126,7 @@ class _Running:
             checks=tuple(check.name for check in self._checks),
             findings=tuple(sorted(findings, key=_place)),
             liquidations=tuple(liquidations),
+            events_reported=self._places.count,
             not_checked=(
                 *(each for check in self._checks for each in check.not_checked),
                 *(

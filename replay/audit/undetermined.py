@@ -58,7 +58,8 @@ class UndeterminedLog:
         for reason, units in sorted(self._gaps.items()):
             named = [f"{unit.account} from sequence {first}" for unit, first in list(units.items())[:_NAMED]]
             more = f" and {len(units) - _NAMED} more" if len(units) > _NAMED else ""
-            count = f"{len(units)} account{'' if len(units) == 1 else 's'} or isolated positions"
+            plural = "" if len(units) == 1 else "s"
+            count = f"{len(units)} account{plural} or isolated position{plural}"
             found.append(f"{count} could not be judged for some time ({', '.join(named)}{more}): {reason}")
         return found
 

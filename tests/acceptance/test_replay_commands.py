@@ -253,7 +253,26 @@ def test_an_audit_of_a_part_reports_that_part_alone(commands: Commands) -> None:
     assert commands.replay("audit", "--to", "11").exit_code == 0
     assert commands.replay("audit", "--from", "2026-01-01T00:00:00").exit_code == 2
     document = commands.replay("audit", "--from", "13", "--json").document
-    assert (document["from"], document["to"]) == (13, None)
+    assert (document["from"], document["to"], document["events_reported"]) == (13, None, 2)
+    assert "reported from 13: 2 events" in commands.replay("audit", "--from", "13").stdout
+
+
+def test_a_part_without_events_is_no_clean_bill(commands: Commands) -> None:
+    for words in (("--from", "99"), ("--to", "2020-01-01T00:00:00Z")):
+        nothing = commands.replay("audit", *words)
+        assert nothing.exit_code == 5
+        assert "nothing to report on" in nothing.stderr
+    backwards = commands.replay("audit", "--from", "5", "--to", "3")
+    assert backwards.exit_code == 2
+    assert "--from 5 comes after --to 3" in backwards.stderr
+
+
+def test_a_finding_says_when_it_was_what_proves_it_and_where_to_look(commands: Commands) -> None:
+    set_marks_by_hand(commands, 100, 1)
+    words = commands.replay("audit").stdout
+    assert f"{format_time(START + timedelta(seconds=100))}; evidence 12" in words
+    (finding,) = commands.replay("audit", "--json").document["findings"]
+    assert finding["occurred_at"] == format_time(START + timedelta(seconds=100))
 
 
 def test_the_latency_that_is_allowed_can_be_given(commands: Commands) -> None:

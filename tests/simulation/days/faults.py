@@ -31,6 +31,7 @@ class Fault:
         rank_off: how many places of the queue auto-deleveraging skips.
         overdraw: whether the fund pays more than it has.
         notional_off: added to the notional that the outcome states.
+        value_off: added to the account value that the outcome states.
     """
 
     schedule: str | None = None
@@ -48,6 +49,7 @@ class Fault:
     rank_off: int = 0
     overdraw: bool = False
     notional_off: Decimal = ZERO
+    value_off: Decimal = ZERO
 
 
 FAULTLESS = Fault()

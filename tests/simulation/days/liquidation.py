@@ -235,7 +235,7 @@ def _execute(
         "account": unit[0],
         "scope": "account" if unit[1] is None else "position",
         "notional": rounded(notional * dollar, 6, "half_even") + fault.notional_off,
-        "account_value": rounded(equity * dollar, 6, "half_even"),
+        "account_value": rounded(equity * dollar, 6, "half_even") + fault.value_off,
         "takeovers": takeovers,
     }
     return venue.emit("LiquidationExecuted", data, correlation=name)

@@ -105,6 +105,16 @@ def liquidation_notional_differs(stage: Stage, *, wrong: bool) -> None:
     stage.leave(guest)
 
 
+def liquidation_account_value_differs(stage: Stage, *, wrong: bool) -> None:
+    """State another account value than what the account is worth."""
+    guest = _deep(stage)
+    fault = Fault(value_off=stage.amount(200, 9000)) if wrong else Fault()
+    liquidation = liquidate(stage.venue, guest.unit, "fund", fault)
+    if wrong:
+        stage.expect("liquidation_account_value_differs", guest.name, liquidation.executed)
+    stage.leave(guest)
+
+
 def fills_do_not_match_liquidation(stage: Stage, *, wrong: bool) -> None:
     """Record a liquidation's fill without the liquidation."""
     guest = stage.opened()
@@ -291,6 +301,7 @@ SCENES: dict[str, Callable[..., None]] = {
         liquidation_does_not_close,
         takeover_differs_from_fills,
         liquidation_notional_differs,
+        liquidation_account_value_differs,
         fills_do_not_match_liquidation,
         fee_beyond_schedule,
         insurance_fund_movement_differs,

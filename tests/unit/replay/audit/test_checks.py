@@ -254,7 +254,7 @@ class TestReport:
 
     def test_an_empty_ledger_has_nothing_to_say(self) -> None:
         report = audit([])
-        assert report == AuditReport(0, -1, tuple(check.name for check in CHECKS), (), (), ())
+        assert report == AuditReport(0, -1, tuple(check.name for check in CHECKS), (), (), (), 0)
 
     def test_findings_stand_in_the_order_of_what_they_are_about(self) -> None:
         history = LiquidatedVenue(marks=("50000", "48000")).open()
