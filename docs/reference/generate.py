@@ -16,7 +16,7 @@ import click
 
 from ledger.events import base
 from ledger.events.base import Payload, Strict
-from ledger.events.envelope import Draft
+from ledger.events.envelope import Draft, Source
 from ledger.events.registry import FAMILIES, PAYLOADS
 from replay.audit import CHECKS, Check
 
@@ -64,14 +64,14 @@ def events_reference() -> str:
         "| type | meaning |",
         "|---|---|",
         *(f"| {name} | {meaning} |" for name, meaning in FIELD_TYPE_MEANINGS.items()),
+        f"| Source | an object: {_whole(Source.__doc__)} |\n",
+        _table(Source),
     ]
     for family in FAMILIES:
         parts.append(f"\n## {_first_line(family.__doc__)}\n")
         for name, payload in PAYLOADS.items():
             if payload.__module__ == family.__name__:
-                parts.append(
-                    f"### {name}\n\nSchema {payload.schema_number}. {_first_line(payload.__doc__)}\n"
-                )
+                parts.append(f"### {name}\n\nSchema {payload.schema_number}. {_whole(payload.__doc__)}\n")
                 parts.append(_table(payload))
                 parts += _parts_of(payload)
     return "\n".join(parts).rstrip() + "\n"
@@ -81,7 +81,7 @@ def _parts_of(payload: type[Payload]) -> list[str]:
     sections = []
     for hint in get_type_hints(payload, include_extras=True).values():
         sections += [
-            f"\nEach {part.__name__}: {_first_line(part.__doc__)}\n\n{_table(part)}" for part in _nested(hint)
+            f"\nEach {part.__name__}: {_whole(part.__doc__)}\n\n{_table(part)}" for part in _nested(hint)
         ]
     return sections
 
@@ -124,6 +124,12 @@ def _words(hint: Any) -> str:
 
 def _first_line(text: str | None) -> str:
     return (text or "").strip().splitlines()[0]
+
+
+def _whole(text: str | None) -> str:
+    """Return a docstring as Markdown, each paragraph on a line of its own."""
+    paragraphs = inspect.cleandoc(text or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.splitlines()) for paragraph in paragraphs).replace("``", "`")
 
 
 def cli_reference() -> str:

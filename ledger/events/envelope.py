@@ -62,7 +62,10 @@ SUBJECT_KINDS: dict[str, str] = {
 
 
 class Source(Strict):
-    """Where a fact was read: system, file (a name, no path), row, and whether an importer concluded it."""
+    """Where a fact was read: system, file (a name, no path), row, and whether an importer concluded it.
+
+    ``system`` is what ``SourceDeclared.source`` and ``SourceTotalsReported.source`` speak of.
+    """
 
     system: Reference | None = None
     file: FileName | None = None

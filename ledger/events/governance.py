@@ -31,7 +31,11 @@ class LedgerOpened(Payload):
 
 
 class SourceDeclared(Payload):
-    """A source of events and whether it shows both sides of every trade (complete) or one (one_sided)."""
+    """A source of events and whether it shows both sides of every trade (complete) or one (one_sided).
+
+    It speaks of the events whose ``source.system`` is this ``source``. Checks that need both sides of a
+    trade, or all of an account's cash, judge declared sources only.
+    """
 
     source: Identifier
     coverage: Literal["complete", "one_sided"]

@@ -15,7 +15,12 @@ class AssetListed(Payload):
 
 
 class InstrumentListed(Payload):
-    """A contract: linear is settled in the quote, inverse in the base; contract_size is per contract."""
+    """A contract; ``contract_size`` is units of the base (linear) or of the quote (inverse) per contract.
+
+    ``linear`` is worth quantity × contract_size × price in the settlement asset, ``inverse`` quantity ×
+    contract_size ÷ price. An option is worth quantity × contract_size × its premium either way; margin
+    of a short one takes the price of its ``index``.
+    """
 
     instrument: Identifier
     kind: Literal["perpetual", "future", "option"]

@@ -27,7 +27,14 @@ class MarginTier(Strict):
 
 
 class MarginScheduleSet(Payload):
-    """The margin tiers of an instrument, in force for events after it from ``effective_at`` on."""
+    """The margin terms of an instrument, in force for events after it from ``effective_at`` on.
+
+    Without a ``model`` they are tiers. ``open_interest_scaled`` takes the parameters
+    ``base_initial_margin_fraction``, ``maintenance_fraction``, ``open_interest_lower_cap`` and
+    ``open_interest_upper_cap``, and no tiers. ``portfolio`` takes ``price_range`` and ``price_steps``,
+    and optionally ``minimum_rate`` (0) and ``initial_factor`` (1); it holds for accounts in portfolio
+    mode alone and stands beside the terms for all others (docs/explanation/margin.md).
+    """
 
     instrument: Identifier
     effective_at: Time
@@ -54,7 +61,14 @@ class CollateralScheduleSet(Payload):
 
 
 class RiskPolicySet(Payload):
-    """How the venue acts on margin ratios; ``liquidation_boundary``: whether a ratio of 1 liquidates."""
+    """How the venue acts on margin ratios; ``liquidation_boundary``: whether a ratio of 1 liquidates.
+
+    ``waterfall`` lists steps in this order: ``order_book``, ``insurance_fund``, ``adl``,
+    ``socialised_loss``. ``adl_rank`` is ``pnl_leverage`` or ``price_leverage``,
+    ``bankruptcy_allocation`` is ``maintenance_margin`` or ``notional``, ``loss_allocation`` is
+    ``equity``; another value is recorded, reported, and switches the checks off that hang on it.
+    ``engine_max_latency_seconds`` is how long after a threshold is reached the engine may take to act.
+    """
 
     effective_at: Time
     warning_ratio: PositiveAmount | None = None

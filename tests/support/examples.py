@@ -40,6 +40,8 @@ _ORDER: JsonObject = {
     "side": "buy",
     "quantity": "3",
     "price": "26000.5",
+    "position_side": "long",
+    "reduce_only": False,
     "reason": "post only",
 }
 _PRICE: JsonObject = {
@@ -145,6 +147,8 @@ EXAMPLES: dict[str, JsonObject] = {
         "adl_rank": "profit_leverage",
         "bankruptcy_allocation": "maintenance",
         "maintenance_basis": "mark",
+        "engine_max_latency_seconds": "0.5",
+        "loss_allocation": "equity",
     },
     "FeeScheduleSet": {
         "instrument": "BTC-PERP",
@@ -228,6 +232,8 @@ EXAMPLES: dict[str, JsonObject] = {
         "seller_fee": "0",
         "fee_asset": "USDT",
         "trade_id": "t-1",
+        "buyer_order_id": "o-1",
+        "seller_order_id": "o-2",
     },
     "MarginAdjusted": {
         "account": "A17",
