@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ledger.store.ledger import Ledger
+    from replay.fold import FoldResult
     from replay.margin import AccountMargin, PositionMargin
     from replay.state import Account
 
 NAMES_SUGGESTED = 3
-STATES = {
+STATES = ("bankrupt", "liquidatable", "undetermined", "margin_call", "warning", "healthy")
+_STATE_WORDS = {
     "healthy": "healthy",
     "warning": "WARNING: the margin ratio has reached the policy's warning ratio",
     "margin_call": "MARGIN CALL: the margin ratio has reached the policy's margin call ratio",
@@ -31,14 +33,40 @@ STATES = {
 
 
 @ledger_command("account")
-@click.argument("account")
+@click.argument("account", required=False)
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice(list(STATES)),
+    help="Without ACCOUNT: list only what is in this state; may be repeated.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=40,
+    show_default=True,
+    metavar="N",
+    help="Without ACCOUNT: list at most N; --json lists all.",
+)
 @cut_options
-def account(session: Session, *, account: str, replay: Replay) -> None:
-    """Rebuild the margin state of ACCOUNT from the events: what it holds, owes and requires."""
+def account(
+    session: Session, *, account: str | None, states: tuple[str, ...], limit: int, replay: Replay
+) -> None:
+    """Rebuild the margin state of ACCOUNT from the events: what it holds, owes and requires.
+
+    Without ACCOUNT it lists all who hold positions, the nearest to liquidation first; isolated positions
+    stand on their own.
+    """
     from replay.margin import evaluate
 
+    if account is not None and states:
+        raise click.UsageError("--state goes with the list of all accounts, not with one ACCOUNT")
     with session.ledger() as ledger:
         result = replay.fold(session, ledger)
+    if account is None:
+        _list(session, result, states, limit, replay)
+        return
     if account not in result.state.accounts:
         raise unknown_account(account, result.state.accounts)
     record = result.state.accounts[account]
@@ -53,6 +81,50 @@ def account(session: Session, *, account: str, replay: Replay) -> None:
         "replay": replay.document(result),
     }
     session.emit(document, _words(record, margin, replay.words(result)))
+
+
+def _list(session: Session, result: FoldResult, states: tuple[str, ...], limit: int, replay: Replay) -> None:
+    """Print all margined units, or those in some states."""
+    from replay.cli.text import figure, moment, percent, table
+    from replay.margin.standings import standings
+
+    state = result.state
+    units = [each for each in standings(state) if not states or each.state in states]
+    document = {
+        "schema": "replay.accounts/1",
+        "sequence": state.sequence,
+        "time": format_time(state.occurred_at),
+        "valuation_currency": state.valuation_currency,
+        "units": [each.json_value() for each in units],
+        "replay": replay.document(result),
+    }
+    header = ("account", "position", "state", "margin ratio", "value", "maintenance", "buffer")
+    rows = [
+        (
+            each.account,
+            "cross" if each.instrument is None else f"{each.instrument} isolated",
+            each.state.replace("_", " "),
+            percent(each.margin_ratio),
+            figure(each.value),
+            figure(each.maintenance_margin),
+            figure(each.buffer),
+        )
+        for each in units[:limit]
+    ]
+    lines = [
+        f"after sequence {state.sequence}, {moment(state.occurred_at)}   ({replay.words(result)})",
+        "",
+        table(header, rows, left=3, indent="  ")
+        if rows
+        else "nobody who holds a position" + (" is in such a state" if states else ""),
+    ]
+    if len(units) > limit:
+        lines.append(f"  … and {len(units) - limit:,} more: --limit, or --json")
+    lines += [
+        "",
+        f"Amounts in {state.valuation_currency}, rounded for reading; the nearest to liquidation first.",
+    ]
+    session.emit(document, "\n".join(lines))
 
 
 def check_account_is_known(session: Session, ledger: Ledger, account: str, replay: Replay) -> None:
@@ -122,9 +194,9 @@ def _states(margin: AccountMargin) -> Iterator[str]:
     """Return the account's state, and those of isolated positions, which stand on their own."""
     isolated = [each for each in margin.positions if each.margin_mode == "isolated"]
     scope = " (all but isolated positions)" if isolated else ""
-    yield f"  state                {STATES[margin.state]}{scope}"
+    yield f"  state                {_STATE_WORDS[margin.state]}{scope}"
     for each in isolated:
-        yield f"  {_name(each):<19}  {STATES[each.state]}"
+        yield f"  {_name(each):<19}  {_STATE_WORDS[each.state]}"
 
 
 def _positions(positions: Iterable[PositionMargin]) -> str:

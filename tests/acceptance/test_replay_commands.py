@@ -150,7 +150,6 @@ def test_a_cut_by_knowledge_says_which_clock_was_used(commands: Commands) -> Non
         (("account", "alice", "--at", "yesterday"), 2, "not a time"),
         (("account", "alice", "--at", "12"), 5, "the newest is 11"),
         (("account", "alcie"), 5, "did you mean alice?"),
-        (("account",), 2, "Missing argument"),
         (("audit", "--check", "nothing"), 2, "choose from"),
         (("audit", "--account", "alcie"), 5, "did you mean alice?"),
         (("venue", "--max-age", "-1"), 2, "below zero"),
@@ -327,3 +326,16 @@ def test_nothing_is_concluded_from_a_chain_with_a_hole(commands: Commands, words
     assert run.exit_code == 3, run.stdout
     assert "broken at sequence 8" in run.stderr
     assert run.stdout == ""
+
+
+def test_without_an_account_all_are_listed_the_nearest_to_liquidation_first(commands: Commands) -> None:
+    document = commands.replay("account", "--json").document
+    assert document["schema"] == "replay.accounts/1"
+    units = document["units"]
+    assert len(units) >= 2
+    ratios = [Decimal(each["margin_ratio"]) for each in units if each["state"] == "healthy"]
+    assert ratios == sorted(ratios, reverse=True)
+    alone = commands.replay("account", "--state", "bankrupt")
+    assert (alone.exit_code, "nobody who holds a position is in such a state" in alone.stdout) == (0, True)
+    assert "more: --limit" in commands.replay("account", "--limit", "1").stdout
+    assert commands.replay("account", "alice", "--state", "healthy").exit_code == 2
