@@ -1,4 +1,4 @@
-"""The table at the end of docs/explanation/margin.md has a place for every concept of the field, in its words."""
+"""The table at the end of docs/explanation/margin.md names every concept of the field, in its words."""
 
 from __future__ import annotations
 
