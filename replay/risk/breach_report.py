@@ -41,7 +41,8 @@ class Breach:
         sequence: of the bar or event that shows it.
         place: the price of the bar at which it was reached (low, high, open, close), ``moment`` for an event
             that is no bar, ``start`` for the beginning of the window.
-        price: that price.
+        price: that price; None for what is no price of the unit's instruments (``moment``, ``start``, and the
+            close of a bar of an index).
         ended_at: the first close, or other exact moment, at which it was reached no more; None where that did
             not happen within the window.
         ended_by: ``recovered``, or ``closed`` where the unit had no open position any more.

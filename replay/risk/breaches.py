@@ -16,15 +16,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 from ledger.amounts import ZERO, exact
-from ledger.events.prices import AssetPriceUpdated, MarkPriceUpdated, PriceBarRecorded
+from ledger.events.prices import MarkPriceUpdated, PriceBarRecorded
 from replay.margin import Market, evaluate_account
 from replay.risk.breach_report import Bar, Breach, BreachReport, BreachRow, HeldPosition, SchedulePart
+from replay.risk.holders import Holders
 from replay.risk.schedules import applied_schedule
 from replay.risk.units import LEVELS, levels_reached, units_of
 from replay.state.records import Price
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
     from decimal import Decimal
 
@@ -38,9 +39,8 @@ RuleName = Literal["recorded", "dynamic"]
 
 # The fund takes positions over instead of being liquidated; an external account is not the venue's.
 _NOT_FOLLOWED = frozenset({"insurance_fund", "external"})
-_FOR_EVERYONE = frozenset(
-    {"MarginScheduleSet", "CollateralScheduleSet", "RiskPolicySet", "CorrectionRecorded"}
-)
+# An index is taken at its close; at no mark of the bar is anything known but that.
+_INDEX_CLOSE: Mapping[str, Decimal | None] = {"close": None}
 _MICROSECOND = timedelta(microseconds=1)
 _MICROSECONDS_PER_SECOND = 1_000_000
 
@@ -98,6 +98,8 @@ class _Followed:
 class BreachWatch:
     """Observers for a fold, which follow accounts through a window of time.
 
+    Bars are kept of instruments that somebody held by then; an event is held against those whom it concerns.
+
     Args:
         rules: by which each account is judged.
         start: what is after it counts.
@@ -115,31 +117,33 @@ class BreachWatch:
         self._begun = False
         self._followed: dict[tuple[RuleName, str], dict[UnitKey, _Followed]] = {}
         self._seen: set[str] = set()
+        self._holders = Holders()
         self._bars: dict[str, list[Bar]] = {}
 
     def before(self, state: VenueState, event: Event) -> None:
         """See the state that the window's first event meets."""
         if not self._begun and event.occurred_at > self._start:
             self._begun = True
-            for account in self._tracked(state):
+            self._holders.take(state.accounts.values())
+            for account in self._followed_of(state, state.accounts):
                 self._look(state, account, None, {"start": None}, _Moment(self._start, self._start, -1))
 
     def after(self, state: VenueState, event: Event) -> None:
         """See what an event of the window did."""
-        if not self._begun or not self._start < event.occurred_at <= self._end:
+        if not self._begun:
             return
-        moment = _Moment(event.occurred_at, event.occurred_at, event.sequence)
-        data = event.data
+        concerned = self._holders.after(state, event)
+        if not self._start < event.occurred_at <= self._end:
+            return
+        accounts = self._followed_of(state, concerned)
+        at, data = event.occurred_at, event.data
         if isinstance(data, PriceBarRecorded):
-            if data.kind == "mark":
-                self._bar(state, event, data)
+            self._bar(state, event, data, accounts)
             return
         if isinstance(data, MarkPriceUpdated):
-            at, price = event.occurred_at, data.price
-            self._keep(data.instrument, Bar(at, at, price, price, price, price))
-        for account in self._tracked(state):
-            if _concerns(event, account):
-                self._look(state, account, None, {"moment": None}, moment)
+            self._keep(data.instrument, Bar(at, at, data.price, data.price, data.price, data.price))
+        for account in accounts:
+            self._look(state, account, None, {"moment": None}, _Moment(at, at, event.sequence))
 
     def report(self) -> BreachReport:
         """Return what was seen."""
@@ -149,30 +153,36 @@ class BreachWatch:
         bars = {name: tuple(bars) for name, bars in sorted(self._bars.items()) if name in held}
         return BreachReport(self._start, self._end, tuple(rows), bars)
 
-    def _tracked(self, state: VenueState) -> Iterator[Account]:
-        for name, account in state.accounts.items():
-            if self._accounts and name not in self._accounts:
+    def _followed_of(self, state: VenueState, names: Iterable[str]) -> Iterator[Account]:
+        for name in names:
+            account = state.accounts.get(name)
+            if account is None or (self._accounts and name not in self._accounts):
                 continue
             if account.profile.kind in _NOT_FOLLOWED:
                 continue
             if account.positions or name in self._seen:
                 yield account
 
-    def _bar(self, state: VenueState, event: Event, data: PriceBarRecorded) -> None:
+    def _bar(
+        self, state: VenueState, event: Event, data: PriceBarRecorded, accounts: Iterable[Account]
+    ) -> None:
         microseconds = int(data.interval_seconds * _MICROSECONDS_PER_SECOND)
         begins_at = event.occurred_at - microseconds * _MICROSECOND
-        self._keep(
-            data.instrument, Bar(begins_at, event.occurred_at, data.open, data.high, data.low, data.close)
-        )
-        # The extremes first, so that a breach names one of them where it was reached at several.
-        prices = {"low": data.low, "high": data.high, "open": data.open, "close": data.close}
         moment = _Moment(max(begins_at, self._start), event.occurred_at, event.sequence)
-        for account in self._tracked(state):
-            if any(instrument == data.instrument for instrument, _ in account.positions):
-                self._look(state, account, data.instrument, prices, moment)
+        instrument, prices = None, _INDEX_CLOSE
+        if data.kind == "mark":
+            self._keep(
+                data.instrument, Bar(begins_at, event.occurred_at, data.open, data.high, data.low, data.close)
+            )
+            # The extremes first, so that a breach names one of them where it was reached at several.
+            instrument = data.instrument
+            prices = {"low": data.low, "high": data.high, "open": data.open, "close": data.close}
+        for account in accounts:
+            self._look(state, account, instrument, prices, moment)
 
     def _keep(self, instrument: str, bar: Bar) -> None:
-        self._bars.setdefault(instrument, []).append(bar)
+        if instrument in self._bars or self._holders.of(instrument):
+            self._bars.setdefault(instrument, []).append(bar)
 
     @exact()
     def _look(
@@ -253,18 +263,6 @@ def _marked(market: Market, instrument: str | None, price: Decimal | None) -> Ma
         return market
     mark = Price(price, market.sequence, market.at)
     return replace(market, mark_prices={**market.mark_prices, instrument: mark})
-
-
-def _concerns(event: Event, account: Account) -> bool:
-    """Tell whether an event that is no bar can change an account's state."""
-    if account.last_sequence == event.sequence or event.type in _FOR_EVERYONE:
-        return True
-    if isinstance(event.data, AssetPriceUpdated):
-        asset = event.data.asset
-        settled_in = (position.settlement_asset for position in account.positions.values())
-        return asset in account.balances or asset in settled_in
-    is_mark = event.type == "MarkPriceUpdated" or getattr(event.data, "kind", None) == "mark"
-    return is_mark and any(name == getattr(event.data, "instrument", None) for name, _ in account.positions)
 
 
 def _record(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from ledger.canonical import JsonObject
+    from replay.margin.contracts import Contract
     from replay.risk.assumptions import Assumptions
     from replay.risk.prices import PriceSeries, Samples
     from replay.risk.statistics.returns import Side
@@ -48,6 +49,7 @@ class Recommendation:
     """A maintenance rate and what it was concluded from.
 
     Attributes:
+        contract: how the instrument is valued; losses per notional are its own.
         rate: the greatest estimate, rounded up at the scale that the assumptions name.
         estimates: all of them; Value at Risk is among them for comparison, since Expected Shortfall is
             never below it.
@@ -58,6 +60,7 @@ class Recommendation:
     """
 
     instrument: str
+    contract: Contract
     assumptions: Assumptions
     rate: Decimal
     estimates: tuple[Estimate, ...]
@@ -75,6 +78,7 @@ class Recommendation:
         binding = self.binding
         return {
             "instrument": self.instrument,
+            "contract": self.contract,
             "maintenance_margin_rate": format_exact(self.rate),
             "binding": {"method": binding.method, "side": binding.side},
             "estimates": [
@@ -91,11 +95,12 @@ class Recommendation:
 class PriceHistory:
     """An instrument's sampled prices and their returns, from which estimates are made as of any time."""
 
-    def __init__(self, series: PriceSeries, assumptions: Assumptions) -> None:
+    def __init__(self, series: PriceSeries, assumptions: Assumptions, contract: Contract = "linear") -> None:
         self.assumptions = assumptions
+        self.contract: Contract = contract
         self.samples = series.sampled(assumptions.interval)
-        self._by_interval = log_returns(self.samples)
-        self._by_horizon = log_returns(self.samples, assumptions.steps)
+        self._by_interval = log_returns(self.samples, contract=contract)
+        self._by_horizon = log_returns(self.samples, assumptions.steps, contract)
 
     def recommend(self, until: datetime | None = None) -> Recommendation:
         """Return the rate that the prices up to a time lead to; later ones are not looked at.
@@ -116,6 +121,7 @@ class PriceHistory:
         greatest = max(estimate.rate for estimate in estimates)
         return Recommendation(
             samples.instrument,
+            self.contract,
             assumptions,
             round_to(greatest, assumptions.rate_scale, Rounding.CEILING),
             estimates,
@@ -160,7 +166,7 @@ def _estimates(by_horizon: Returns, volatility: Volatility, assumptions: Assumpt
     estimates = []
     for side in SIDES:
         at_risk, shortfall = historical_tail(by_horizon, assumptions.confidence, side)
-        normal = normal_loss(volatility.per_horizon, assumptions.confidence, side)
+        normal = normal_loss(volatility.per_horizon, assumptions.confidence, side, by_horizon.contract)
         estimates += [
             Estimate("ewma_quantile", side, normal),
             Estimate("historical_var", side, at_risk),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from ledger.canonical import JsonObject
+    from replay.margin.contracts import Contract
     from replay.risk.assumptions import Assumptions
     from replay.risk.prices import Samples
     from replay.risk.recommendation import PriceHistory
@@ -42,7 +43,8 @@ class Exceedance:
     """A window whose loss was greater than what was required at its beginning.
 
     Attributes:
-        loss_rate: loss ÷ price at the beginning, scale 18, half-even; for reading, it decides nothing.
+        loss_rate: loss ÷ price at the beginning (inverse: at the end), scale 18, half-even; for reading, it
+            decides nothing.
     """
 
     begins_at: datetime
@@ -128,18 +130,25 @@ RequiredAt: TypeAlias = "Callable[[datetime], Requirement | None]"
 
 @exact()
 def examine_requirement(
-    samples: Samples, assumptions: Assumptions, requirement: str, required_at: RequiredAt
+    samples: Samples,
+    assumptions: Assumptions,
+    requirement: str,
+    required_at: RequiredAt,
+    contract: Contract = "linear",
 ) -> list[RequirementTest]:
     """Compare the loss of every window of the horizon with what was required at its beginning, by side.
 
     Windows lie side by side, as Kupiec's test needs. Losses are compared as products of exact prices: a
-    long loses price − later price, which is more than required where it exceeds rate × price.
+    long loses price − later price, which is more than required where it exceeds rate × price. An inverse
+    contract of n in its quote loses n ÷ later price − n ÷ price in the asset that it settles in, of which
+    rate × n ÷ price is required: where price − later price exceeds rate × later price.
 
     Args:
         samples: the prices.
         assumptions: the horizon, and the share of exceptions that the confidence allows.
         requirement: its name.
         required_at: what is required.
+        contract: how the instrument is valued.
 
     Raises:
         InsufficientPricesError: there is no window that something was required for.
@@ -154,7 +163,8 @@ def examine_requirement(
             continue
         change = samples.prices[last] - samples.prices[first]
         for side, tally in tallies.items():
-            tally.take(samples, first, last, -change if side == "long" else change, required)
+            base = samples.prices[last if contract == "inverse" else first]
+            tally.take(samples, first, last, -change if side == "long" else change, base, required)
     if not tallies["long"].rates:
         raise InsufficientPricesError(samples.instrument, 0, 1)
     return [
@@ -210,12 +220,20 @@ class _Tally:
     substituted: int = 0
     exceptions: list[Exceedance] = field(default_factory=list)
 
-    def take(self, samples: Samples, first: int, last: int, loss: Decimal, required: Requirement) -> None:
+    def take(
+        self,
+        samples: Samples,
+        first: int,
+        last: int,
+        loss: Decimal,
+        base: Decimal,
+        required: Requirement,
+    ) -> None:
+        """Count a window whose loss is to what was required as ``loss`` to rate × ``base``."""
         self.windows += 1
         self.rates.add(required.rate)
         self.substituted += required.substituted
-        price = samples.prices[first]
-        if loss <= required.rate * price:
+        if loss <= required.rate * base:
             return
         self.exceptions.append(
             Exceedance(
@@ -223,9 +241,9 @@ class _Tally:
                 samples.time(samples.places[last]),
                 samples.sequences[first],
                 samples.sequences[last],
-                price,
+                samples.prices[first],
                 samples.prices[last],
-                divide(loss, price, scale=MAXIMUM_SCALE, rounding=Rounding.HALF_EVEN),
+                divide(loss, base, scale=MAXIMUM_SCALE, rounding=Rounding.HALF_EVEN),
                 required.rate,
             )
         )

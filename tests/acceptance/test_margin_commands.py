@@ -35,8 +35,18 @@ def course(hour: int) -> tuple[int, int, int, int]:
 
 @pytest.fixture
 def commands(database_url: str, tmp_path: Path) -> Commands:
-    """A venue of two instruments, of which one has 120 hourly bars; Alice is long 2 BTC with 10,000 USDT."""
+    """Two linear instruments and an inverse one, 120 hourly bars; Alice is long 2 BTC with 10,000 USDT."""
     drafts = venue_setup()
+    drafts.add(
+        "InstrumentListed",
+        instrument="BTCUSD",
+        kind="perpetual",
+        contract="inverse",
+        base="BTC",
+        quote="USD",
+        settlement_asset="BTC",
+        contract_size="100",
+    )
     for account, amount in (("alice", "10000"), ("bob", "100000")):
         drafts.add("DepositRecorded", account=account, asset="USDT", amount=amount)
     drafts.add(
@@ -53,17 +63,18 @@ def commands(database_url: str, tmp_path: Path) -> Commands:
     )
     for hour in range(1, HOURS + 1):
         opened, high, low, close = (str(price) for price in course(hour))
-        drafts.add(
-            "PriceBarRecorded",
-            __occurred_at=format_time(START + timedelta(hours=hour)),
-            instrument="BTC-PERP",
-            kind="mark",
-            interval_seconds="3600",
-            open=opened,
-            high=high,
-            low=low,
-            close=close,
-        )
+        for instrument in ("BTC-PERP", "BTCUSD"):
+            drafts.add(
+                "PriceBarRecorded",
+                __occurred_at=format_time(START + timedelta(hours=hour)),
+                instrument=instrument,
+                kind="mark",
+                interval_seconds="3600",
+                open=opened,
+                high=high,
+                low=low,
+                close=close,
+            )
     with open_ledger(database_url) as ledger:
         ledger.append(drafts.drafts)
     return Commands(database_url, tmp_path)
@@ -100,7 +111,7 @@ def test_a_cut_leaves_later_prices_out(commands: Commands) -> None:
     calm = margin(commands, "recommend", "BTC-PERP", *ASSUMED, *at, "--json").document
     assert calm["maintenance_margin_rate"] == "0.0055"
     assert calm["evidence"]["last_time"] == "2026-01-05T20:00:00.000000Z"
-    assert calm["replay"]["left_out"] == 4
+    assert calm["replay"]["left_out"] == 8
 
 
 def test_a_requirement_is_tested_by_side_with_the_windows_that_exceeded_it(commands: Commands) -> None:
@@ -115,6 +126,24 @@ def test_a_requirement_is_tested_by_side_with_the_windows_that_exceeded_it(comma
     words = margin(commands, "test", "BTC-PERP", *ASSUMED).stdout
     for part in ("schedule in force", "p (Kupiec)", "2026-01-05 20:00", "13.00 %"):
         assert part in words
+
+
+def test_an_inverse_contract_is_judged_by_its_loss_in_its_settlement_asset(
+    commands: Commands,
+) -> None:
+    # The fall from 30,000 to 26,100 costs 13 % of 30,000, and 14.94 % of what 1 ÷ 30,000 is.
+    rates = ("--rate", "0.1494", "--rate", "0.1495")
+    found = margin(commands, "test", "BTCUSD", *ASSUMED, *rates, "--json").document
+    given = [each for each in found["tests"] if each["requirement"] == "given" and each["side"] == "long"]
+    assert [each["exceptions"] for each in given] == [1, 0]
+    assert found["contract"] == "inverse"
+    linear = margin(commands, "recommend", "BTC-PERP", *ASSUMED, "--json").document
+    inverse = margin(commands, "recommend", "BTCUSD", *ASSUMED, "--json").document
+    assert (linear["contract"], inverse["contract"]) == ("linear", "inverse")
+    assert inverse["maintenance_margin_rate"] > linear["maintenance_margin_rate"]
+    assert "this inverse contract" in margin(commands, "recommend", "BTCUSD", *ASSUMED).stdout
+    within = margin(commands, "breaches", *WINDOW, *ASSUMED, "--json").document["dynamic"]
+    assert within["BTCUSD"]["contract"] == "inverse"
 
 
 def test_an_account_is_shown_under_moves_and_leverages(commands: Commands) -> None:

@@ -14,6 +14,7 @@ from replay.margin import Market, evaluate_account, signed_value
 from replay.margin.adl import ADL_RANKS, Candidate, deleveraging_queue
 from replay.projection.booking import Booking
 from replay.state.records import Account
+from replay.state.venue_state import VenueState
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from replay.audit.facts import Facts
     from replay.margin import MarginState
     from replay.state.records import Position, PositionKey
-    from replay.state.venue_state import VenueState
 
 OUT_OF_RANK = FindingKind(
     "adl_out_of_rank",
@@ -198,6 +198,11 @@ def _gain_at(market: Market, position: Position, price: Decimal) -> Decimal:
     return value - position.cost
 
 
+def _books_of(state: VenueState, account: str) -> VenueState:
+    """Return a state with one account alone, and the open interest that a trade changes beside it."""
+    return VenueState(accounts={account: state.accounts[account]}, open_interest=dict(state.open_interest))
+
+
 def _state_after(
     state: VenueState,
     market: Market,
@@ -209,7 +214,7 @@ def _state_after(
     position = candidate.position
     closed = min(abs(position.quantity), data.quantity)
     closing = -closed if position.quantity > 0 else closed
-    trial = state.copy()
+    trial = _books_of(state, candidate.account)
     booking = Booking(trial, candidate.account)
     instrument = market.instruments[position.instrument]
     booking.trade("trade", instrument, position.position_side, closing, data.price)

@@ -10,29 +10,33 @@ from typing import TYPE_CHECKING, cast
 from ledger.amounts import MAXIMUM_SCALE, ZERO, Rounding, divide, exact, format_exact
 from replay.audit.check import Check, FindingKind
 from replay.audit.judgement import exact_seconds
-from replay.audit.terms import asset_unit, in_doubt, moment_of, terms_in_force
+from replay.audit.terms import asset_unit, in_doubt, is_one_sided, moment_of, terms_in_force
 from replay.findings import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from ledger.events.cash import FundingPaid, FundingSettled
     from ledger.events.envelope import Event
     from replay.audit.facts import Facts
-    from replay.state.records import Account, Instrument
+    from replay.state.records import Account, Instrument, PositionSide
     from replay.state.venue_state import VenueState
 
 TOLERATED_EARLINESS_SECONDS = Decimal(60)
 
+_Holder = tuple[str, "PositionSide"]
+"""(account, position side) of a position in an instrument that is known."""
+
 PAYMENT_DIFFERS = FindingKind(
     "funding_payment_differs",
     Severity.ERROR,
-    "A FundingPaid has no FundingSettled of its instrument before it; or its quantity is not the account's"
-    " position; or its rate, or its price where a mark price was settled, is not that of the latest "
-    "FundingSettled; or its amount differs by more than one unit of the asset from quantity × "
-    "contract_size × price × rate (inverse: quantity × contract_size ÷ price × rate). Evidence: the "
-    "payment, the settlement and the last event before it that was booked on the account.",
+    "A FundingPaid has no FundingSettled of its instrument before it; or its quantity is the account's "
+    "position neither at the settlement nor at the payment; or its rate, or its price where a mark price "
+    "was settled, is not that of the latest FundingSettled; or its amount differs by more than one unit of "
+    "the asset from quantity × contract_size × price × rate (inverse: quantity × contract_size ÷ price × "
+    "rate). Payments of sources that show one side only are not judged. Evidence: the payment, the "
+    "settlement and the last event before it that was booked on the account.",
 )
 DOES_NOT_SUM = FindingKind(
     "funding_does_not_sum_to_zero",
@@ -40,7 +44,8 @@ DOES_NOT_SUM = FindingKind(
     "The payments after a FundingSettled, until the next one of the instrument or the end, come to less "
     "than minus, or more than, one unit of the asset for each of them: somebody who holds the instrument "
     "did not pay or was not paid. Only where the positions of all accounts sum to zero at the settlement, "
-    "those of external accounts left out. Evidence: the settlement and the last payment.",
+    "those of external accounts left out, and where neither it nor a payment is of a source that shows one "
+    "side only. Evidence: the settlement and the last payment.",
 )
 OFF_SCHEDULE = FindingKind(
     "funding_off_schedule",
@@ -55,7 +60,9 @@ class _Settlement:
     """The latest settlement of an instrument and what was paid since.
 
     Attributes:
+        held: the positions in the instrument then, by account and side.
         balanced: whether the venue's positions summed to zero then.
+        one_sided: whether it, or a payment since, is of a source that shows one side only.
         total: of the payments, signed.
         allowance: one unit for each payment.
     """
@@ -64,7 +71,9 @@ class _Settlement:
     occurred_at: datetime
     rate: Decimal
     mark_price: Decimal | None
+    held: Mapping[_Holder, Decimal]
     balanced: bool
+    one_sided: bool
     total: Decimal = ZERO
     allowance: Decimal = ZERO
     payments: int = 0
@@ -72,7 +81,10 @@ class _Settlement:
 
 
 class Funding(Check):
-    """Compares payments with the latest settlement; memory grows with the instruments alone."""
+    """Compares payments with the latest settlement; memory grows with the instruments and who holds them.
+
+    A payment follows its settlement, and trades may be recorded between the two.
+    """
 
     name = "funding"
     kinds = (PAYMENT_DIFFERS, DOES_NOT_SUM, OFF_SCHEDULE)
@@ -96,12 +108,15 @@ class Funding(Check):
         if earlier is not None:
             self._close(data.instrument, earlier)
             self._keep_to_schedule(state, event, data.instrument, earlier)
+        held = _positions(state, data.instrument)
         self._settled[data.instrument] = _Settlement(
             event.sequence,
             event.occurred_at,
             data.rate,
             data.mark_price,
-            not _venue_position(state, data.instrument),
+            held,
+            balanced=not _venue_position(state, held),
+            one_sided=is_one_sided(state, event),
         )
 
     def _keep_to_schedule(
@@ -126,6 +141,11 @@ class Funding(Check):
 
     def _pay(self, state: VenueState, event: Event, paid: FundingPaid) -> None:
         settled = self._settled.get(paid.instrument)
+        if is_one_sided(state, event):
+            self._skipped["payments are of sources that show one side only"] += 1
+            if settled is not None:
+                settled.one_sided = True
+            return
         instrument = state.instruments.get(paid.instrument)
         account = state.accounts.get(paid.account)
         problems = list(self._problems(state, paid, settled, instrument, account))
@@ -170,9 +190,11 @@ class Funding(Check):
         if account is not None and in_doubt(state, account):
             self._skipped["payments are of accounts whose books are in doubt: their positions"] += 1
         else:
-            held = _held(account, paid)
-            if paid.quantity != held:
-                yield _differs("quantity", paid.quantity, held)
+            now = _held(_of_account(account, paid.instrument), paid)
+            then = now if settled is None else _held(settled.held, paid)
+            if paid.quantity not in (then, now):
+                words, recorded, rebuilt = _differs("quantity", paid.quantity, then)
+                yield words if then == now else f"{words} or {format_exact(now)}", recorded, rebuilt
         if instrument is None or paid.asset != instrument.settlement_asset:
             self._skipped["payments are not in the settlement asset of a listed instrument: amounts"] += 1
             return
@@ -185,6 +207,9 @@ class Funding(Check):
 
     def _close(self, name: str, settled: _Settlement) -> None:
         """Conclude what was paid after a settlement."""
+        if settled.one_sided:
+            self._skipped["settlements were not added up: a source of theirs shows one side only"] += 1
+            return
         if not settled.balanced:
             self._skipped[
                 "settlements were not added up: one side of the positions is not in the ledger"
@@ -225,29 +250,41 @@ def _payment(instrument: Instrument, paid: FundingPaid) -> Decimal:
     return divide(size, paid.price, scale=MAXIMUM_SCALE, rounding=Rounding.HALF_EVEN)
 
 
-def _held(account: Account | None, paid: FundingPaid) -> Decimal:
-    """Return the position that pays; without a side, both sides of a hedged one together."""
+def _of_account(account: Account | None, instrument: str) -> dict[_Holder, Decimal]:
+    """Return what an account holds in an instrument, by its sides."""
     if account is None:
-        return ZERO
+        return {}
+    return {
+        (account.account, side): position.quantity
+        for (name, side), position in account.positions.items()
+        if name == instrument and position.quantity
+    }
+
+
+def _positions(state: VenueState, instrument: str) -> dict[_Holder, Decimal]:
+    """Return all positions in an instrument."""
+    held: dict[_Holder, Decimal] = {}
+    for account in state.accounts.values():
+        held.update(_of_account(account, instrument))
+    return held
+
+
+def _held(positions: Mapping[_Holder, Decimal], paid: FundingPaid) -> Decimal:
+    """Return the position that pays; without a side, all sides of the account together."""
+    sides: tuple[PositionSide, ...] = ("both", "long", "short")
     return sum(
-        (
-            position.quantity
-            for key, position in account.positions.items()
-            if key[0] == paid.instrument and paid.position_side in (None, key[1])
-        ),
+        (positions.get((paid.account, side), ZERO) for side in sides if paid.position_side in (None, side)),
         ZERO,
     )
 
 
-def _venue_position(state: VenueState, instrument: str) -> Decimal:
-    """Return the sum of all positions in an instrument but those of external accounts."""
+def _venue_position(state: VenueState, positions: Mapping[_Holder, Decimal]) -> Decimal:
+    """Return the sum of positions but those of external accounts."""
     return sum(
         (
-            position.quantity
-            for account in state.accounts.values()
-            if account.profile.kind != "external"
-            for key, position in account.positions.items()
-            if key[0] == instrument
+            quantity
+            for (account, _), quantity in positions.items()
+            if state.accounts[account].profile.kind != "external"
         ),
         ZERO,
     )

@@ -31,7 +31,8 @@ PRICE_OUTLIER = FindingKind(
     "A mark price deviates by more than 10 % from its index price, or a last price by more than 10 % from "
     "the mark price, where the other is no older than 60 seconds; or of two bars of the same instrument, "
     "interval and end, the last prices' high is above 1.1 × the mark prices' high, or their low below 0.9 "
-    "× the mark prices' low. Evidence: the two prices or bars; the finding stands at the later one.",
+    "× the mark prices' low. An option's premium is no price of its underlying, and options are not "
+    "compared. Evidence: the two prices or bars; the finding stands at the later one.",
 )
 
 _Kind = Literal["mark", "last"]
@@ -60,20 +61,26 @@ class PriceOutliers(Check):
         super().__init__(facts)
         self._waiting: dict[_Kind, dict[_BarKey, _Bar]] = {"mark": {}, "last": {}}
         self._given_up = 0
+        self._of_options = 0
 
     @exact()
     def before(self, state: VenueState, event: Event) -> None:
         """Look at a price."""
+        data = cast("Any", event.data)
+        kind = {"MarkPriceUpdated": "mark", "LastPriceUpdated": "last"}.get(event.type) or data.kind
+        if kind == "index":
+            return
+        listed = state.instruments.get(data.instrument)
+        if listed is not None and listed.kind == "option":
+            self._of_options += 1
+            return
         if event.type == "PriceBarRecorded":
             self._bar(event, cast("PriceBarRecorded", event.data))
             return
-        data = cast("Any", event.data)
-        kind = {"MarkPriceUpdated": "mark", "LastPriceUpdated": "last"}.get(event.type) or data.kind
-        other: Price | None = None
+        other: Price | None
         if kind == "mark":
-            listed = state.instruments.get(data.instrument)
             other = None if listed is None else state.index_prices.get(listed.index or data.instrument)
-        elif kind == "last":
+        else:
             other = state.mark_prices.get(data.instrument)
         if other is None or abs(event.occurred_at - other.occurred_at) > LARGEST_AGE:
             return
@@ -90,20 +97,19 @@ class PriceOutliers(Check):
             )
 
     def _bar(self, event: Event, data: PriceBarRecorded) -> None:
-        if data.kind == "index":
-            return
         key = (data.instrument, data.interval_seconds, event.occurred_at)
         bar = _Bar(event.sequence, data.high, data.low)
-        counterpart: _Kind = "last" if data.kind == "mark" else "mark"
+        kind: _Kind = "mark" if data.kind == "mark" else "last"
+        counterpart: _Kind = "last" if kind == "mark" else "mark"
         other = self._waiting[counterpart].pop(key, None)
         if other is None:
-            waiting = self._waiting[data.kind]
+            waiting = self._waiting[kind]
             waiting[key] = bar
             if len(waiting) > BARS_KEPT:
                 del waiting[next(iter(waiting))]
-                self._given_up += data.kind == "last"
+                self._given_up += kind == "last"
             return
-        last, mark = (bar, other) if data.kind == "last" else (other, bar)
+        last, mark = (bar, other) if kind == "last" else (other, bar)
         if last.high > (1 + LARGEST_DEVIATION) * mark.high:
             what, recorded, against = "high", last.high, mark.high
         elif last.low < (1 - LARGEST_DEVIATION) * mark.low:
@@ -135,7 +141,11 @@ class PriceOutliers(Check):
         )
 
     def finish(self, _state: VenueState) -> None:
-        """Say how many bars of last prices had no bar of mark prices."""
+        """Say which prices and bars had nothing that they could be compared with."""
+        if self._of_options:
+            self.could_not_check(
+                f"{self._of_options} prices and bars are of options: a premium is no price of the underlying"
+            )
         unpaired = len(self._waiting["last"]) + self._given_up
         if unpaired:
             self.could_not_check(f"{unpaired} bars of last prices have no bar of mark prices beside them")

@@ -32,6 +32,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _MINUTE = 60_000_000
 """In microseconds."""
+_MINUTES_A_DAY = 1_440
 
 _NEVER_COUNTED = frozenset({"SourceTotalsReported", "LedgerOpened"})
 
@@ -45,12 +46,14 @@ class _Counts:
         last: the latest time.
         at_last: how many at that time.
         minutes: how many by the minute in which they occurred, counted from 1970.
+        days: likewise by day, so that a question costs two days of minutes and not all of them.
     """
 
     first: int
     last: int
     at_last: int = 0
     minutes: dict[int, int] = field(default_factory=dict)
+    days: dict[int, int] = field(default_factory=dict)
 
     def add(self, at: int) -> None:
         """Count an event."""
@@ -60,15 +63,17 @@ class _Counts:
         self.at_last += at == self.last
         minute = at // _MINUTE
         self.minutes[minute] = self.minutes.get(minute, 0) + 1
+        day = minute // _MINUTES_A_DAY
+        self.days[day] = self.days.get(day, 0) + 1
 
     def between(self, begin: int, end: int) -> tuple[int, int]:
         """Return how many occurred in begin ≤ time < end: at least, and at most."""
-        least = most = 0
-        for minute, count in self.minutes.items():
+        least = most = self._in_minutes(-(-begin // _MINUTE), end // _MINUTE)
+        for minute in {begin // _MINUTE, end // _MINUTE}:
             opens, closes = minute * _MINUTE, (minute + 1) * _MINUTE
-            if opens >= end or closes <= begin:
-                continue
-            low = high = count
+            if opens >= end or closes <= begin or (begin <= opens and closes <= end):
+                continue  # outside, or counted as a whole
+            low = high = count = self.minutes.get(minute, 0)
             # A minute that is cut is known all the same where nothing occurred beyond the cut.
             if closes > end and self.last >= end:
                 low = high = count - self.at_last
@@ -79,6 +84,16 @@ class _Counts:
             least += low
             most += high
         return least, most
+
+    def _in_minutes(self, first: int, end: int) -> int:
+        """Return how many occurred in whole minutes, first ≤ minute < end."""
+        first_day, end_day = -(-first // _MINUTES_A_DAY), end // _MINUTES_A_DAY
+        if first_day >= end_day:
+            return sum(self.minutes.get(minute, 0) for minute in range(first, end))
+        days = sum(count for day, count in self.days.items() if first_day <= day < end_day)
+        before = range(first, first_day * _MINUTES_A_DAY)
+        after = range(end_day * _MINUTES_A_DAY, end)
+        return days + sum(self.minutes.get(minute, 0) for part in (before, after) for minute in part)
 
 
 class SourceCounts(Check):

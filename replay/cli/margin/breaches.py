@@ -14,7 +14,7 @@ from ledger.clock import format_time
 from ledger.errors import InvalidInputError
 from replay.cli.account import unknown_account
 from replay.cli.cuts import Replay, cut_options
-from replay.cli.margin.options import assumption_options
+from replay.cli.margin.options import assumption_options, contract_of
 from replay.cli.text import UNKNOWN, fixed, percent, table
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from replay.risk.breaches import Rule
     from replay.risk.prices import MarkPrices
     from replay.risk.recommendation import Recommendation
+    from replay.state.venue_state import VenueState
 
 
 @ledger_command("breaches")
@@ -76,7 +77,7 @@ def breaches(
         for account in accounts:
             if account not in result.state.accounts:
                 raise unknown_account(account, result.state.accounts)
-        recommended, missing = _recommended(prices, start, assumptions)
+        recommended, missing = _recommended(prices, start, assumptions, result.state)
         watch = BreachWatch(_rules(result, recommended), start, end, accounts)
         replay.fold(session, ledger, before=[watch.before], after=[watch.after])
     report = watch.report()
@@ -105,7 +106,7 @@ def _rules(result: FoldResult, recommended: Mapping[str, Recommendation]) -> lis
 
 
 def _recommended(
-    prices: MarkPrices, start: datetime, assumptions: Assumptions
+    prices: MarkPrices, start: datetime, assumptions: Assumptions, state: VenueState
 ) -> tuple[dict[str, Recommendation], dict[str, str]]:
     """Return the rates recommended from what was known at the start, and why others are missing."""
     from replay.risk.errors import InsufficientPricesError
@@ -114,7 +115,8 @@ def _recommended(
     recommended, missing = {}, {}
     for name in sorted(prices.instruments()):
         try:
-            recommended[name] = PriceHistory(prices.series(name).until(start), assumptions).recommend()
+            known, contract = prices.series(name).until(start), contract_of(state, name)
+            recommended[name] = PriceHistory(known, assumptions, contract).recommend()
         except InsufficientPricesError as error:
             missing[name] = error.message
     return recommended, missing

@@ -18,6 +18,9 @@ from replay.risk.assumptions import DEFAULTS, Assumptions
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from replay.margin.contracts import Contract
+    from replay.state.venue_state import VenueState
+
 NAMES_SUGGESTED = 3
 _UNITS = ((timedelta(days=1), "d"), (timedelta(hours=1), "h"), (timedelta(minutes=1), "min"))
 
@@ -89,6 +92,12 @@ def unknown_instrument(instrument: str, known: Iterable[str]) -> NotFoundError:
         f"no folded event gives a mark price of {instrument}; {len(names)} instruments have one",
         next_step=suggestion,
     )
+
+
+def contract_of(state: VenueState, instrument: str) -> Contract:
+    """Return how an instrument is valued; one that is not listed counts as linear."""
+    listed = state.instruments.get(instrument)
+    return "linear" if listed is None else listed.priced_as
 
 
 _ASSUMPTIONS = ("confidence", "horizon", "interval", "decay_per_day", "lookback", "minimum_rate")

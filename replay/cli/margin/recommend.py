@@ -10,7 +10,7 @@ from ledger.amounts import format_exact
 from ledger.cli.common import Session, ledger_command
 from ledger.clock import format_time
 from replay.cli.cuts import Replay, cut_options
-from replay.cli.margin.options import assumption_options, span, unknown_instrument
+from replay.cli.margin.options import assumption_options, contract_of, span, unknown_instrument
 from replay.cli.text import percent, table
 
 if TYPE_CHECKING:
@@ -50,8 +50,9 @@ def recommend(session: Session, *, instrument: str, assumptions: Assumptions, re
         result = replay.fold(session, ledger, after=[prices.observe])
     if instrument not in prices.instruments():
         raise unknown_instrument(instrument, prices.instruments())
-    recommendation = PriceHistory(prices.series(instrument), assumptions).recommend()
     state = result.state
+    contract = contract_of(state, instrument)
+    recommendation = PriceHistory(prices.series(instrument), assumptions, contract).recommend()
     applied = applied_schedule(state.margin_schedules.get(instrument, ()), state.occurred_at)
     document = {
         "schema": "replay.margin_recommendation/1",
@@ -97,7 +98,7 @@ def _words(recommendation: Recommendation, applied: Applied | None, folded: str)
         f"{recommendation.instrument}   recommended maintenance rate {percent(recommendation.rate)}"
         f"   ({folded})",
         f"covers {percent(assumptions.confidence)} of the losses of {span(assumptions.horizon)}, "
-        "by prices alone: an estimate",
+        f"by prices alone{_as_inverse(recommendation)}: an estimate",
         "",
         table(("estimate of the loss", "side", "rate", ""), rows, left=2, indent="  "),
         "",
@@ -111,6 +112,12 @@ def _words(recommendation: Recommendation, applied: Applied | None, folded: str)
         f"  schedule     {_schedule(applied, recommendation)}",
     ]
     return "\n".join(lines)
+
+
+def _as_inverse(recommendation: Recommendation) -> str:
+    if recommendation.contract == "linear":
+        return ""
+    return " and in the asset that this inverse contract settles in"
 
 
 def _schedule(applied: Applied | None, recommendation: Recommendation) -> str:

@@ -11,7 +11,7 @@ from ledger.cli.common import Session, ledger_command
 from ledger.clock import format_time
 from ledger.errors import InvalidInputError
 from replay.cli.cuts import Replay, cut_options
-from replay.cli.margin.options import Number, assumption_options, span, unknown_instrument
+from replay.cli.margin.options import Number, assumption_options, contract_of, span, unknown_instrument
 from replay.cli.text import figure, percent, price, table
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from replay.risk.assumptions import Assumptions
     from replay.risk.prices import Samples
     from replay.risk.recommendation import PriceHistory
-    from replay.risk.requirement import RequirementTest
+    from replay.risk.requirement import RequiredAt, RequirementTest
     from replay.state.schedules import MarginSchedule
 
 REQUIREMENTS = {"schedule_in_force": "schedule in force", "dynamic": "dynamic", "given": "given"}
@@ -68,7 +68,8 @@ def test(
         result = replay.fold(session, ledger, after=[prices.observe])
     if instrument not in prices.instruments():
         raise unknown_instrument(instrument, prices.instruments())
-    history = PriceHistory(prices.series(instrument), assumptions)
+    contract = contract_of(result.state, instrument)
+    history = PriceHistory(prices.series(instrument), assumptions, contract)
     schedules = result.state.margin_schedules.get(instrument, ())
     tests = list(_tests(history, schedules, rates, notional))
     document = {
@@ -76,6 +77,7 @@ def test(
         "sequence": result.state.sequence,
         "time": format_time(result.state.occurred_at),
         "instrument": instrument,
+        "contract": contract,
         "notional": None if notional is None else format_exact(notional),
         "exception_probability": format_exact(assumptions.exception_probability),
         "assumptions": assumptions.json_value(),
@@ -100,14 +102,15 @@ def _tests(
         schedule_requirement,
     )
 
-    samples, assumptions = history.samples, history.assumptions
+    def examined(name: str, required: RequiredAt) -> list[RequirementTest]:
+        return examine_requirement(history.samples, history.assumptions, name, required, history.contract)
+
     if schedules:
-        required = schedule_requirement(schedules, notional)
-        yield from examine_requirement(samples, assumptions, "schedule_in_force", required)
+        yield from examined("schedule_in_force", schedule_requirement(schedules, notional))
     for rate in rates:
-        yield from examine_requirement(samples, assumptions, "given", given_requirement(rate))
+        yield from examined("given", given_requirement(rate))
     try:
-        yield from examine_requirement(samples, assumptions, "dynamic", dynamic_requirement(history))
+        yield from examined("dynamic", dynamic_requirement(history))
     except InsufficientPricesError:
         if not schedules and not rates:
             raise

@@ -10,6 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from replay.margin.contracts import Contract
     from replay.risk.prices import Samples
 
 Side = Literal["long", "short"]
@@ -24,11 +25,13 @@ class Returns:
         values: the returns.
         ends: their last places, rising (:class:`replay.risk.prices.Samples`).
         steps: how many intervals each spans.
+        contract: how what is held is valued.
     """
 
     values: NDArray[np.float64]
     ends: NDArray[np.int64]
     steps: int
+    contract: Contract = "linear"
 
     def __len__(self) -> int:
         return len(self.values)
@@ -36,18 +39,20 @@ class Returns:
     def within(self, first: int, last: int) -> Returns:
         """Return those that begin at or after place ``first`` and end at or before ``last``."""
         start, end = np.searchsorted(self.ends, [first + self.steps, last + 1])
-        return Returns(self.values[start:end], self.ends[start:end], self.steps)
+        return Returns(self.values[start:end], self.ends[start:end], self.steps, self.contract)
 
     def losses(self, side: Side) -> NDArray[np.float64]:
         """Return what a position loses per notional at the beginning; a gain is negative.
 
-        A long loses 1 − exp(return), a short exp(return) − 1.
+        A long loses 1 − exp(return), a short exp(return) − 1. In the asset that an inverse contract settles
+        in its notional is a number ÷ price: a long loses exp(−return) − 1, a short 1 − exp(−return).
         """
-        gains: NDArray[np.float64] = np.expm1(self.values)
-        return -gains if side == "long" else gains
+        inverse = self.contract == "inverse"
+        change: NDArray[np.float64] = np.expm1(-self.values if inverse else self.values)
+        return change if (side == "long") == inverse else -change
 
 
-def log_returns(samples: Samples, steps: int = 1) -> Returns:
+def log_returns(samples: Samples, steps: int = 1, contract: Contract = "linear") -> Returns:
     """Return the returns over ``steps`` intervals that end at each place; they overlap where steps > 1.
 
     A return is taken only between two places that both have a price: none bridges a gap at its ends.
@@ -57,4 +62,4 @@ def log_returns(samples: Samples, steps: int = 1) -> Returns:
     before = np.searchsorted(places, places - steps)
     known = places[before] == places - steps if len(places) else np.zeros(0, dtype=np.bool_)
     values = logarithms[known] - logarithms[before[known]]
-    return Returns(values, places[known], steps)
+    return Returns(values, places[known], steps, contract)

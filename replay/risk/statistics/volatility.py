@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from ledger.canonical import JsonObject
+    from replay.margin.contracts import Contract
     from replay.risk.assumptions import Assumptions
     from replay.risk.statistics.returns import Returns, Side
 
@@ -76,10 +77,14 @@ def ewma_volatility(returns: Returns, assumptions: Assumptions) -> Volatility:
     )
 
 
-def normal_loss(volatility: Decimal, confidence: Decimal, side: Side) -> Decimal:
+def normal_loss(
+    volatility: Decimal, confidence: Decimal, side: Side, contract: Contract = "linear"
+) -> Decimal:
     """Return the loss per notional that a normal logarithmic return exceeds with 1 − confidence, rounded up.
 
-    1 − exp(−z × volatility) of a long, exp(z × volatility) − 1 of a short, z the normal quantile.
+    1 − exp(−z × volatility) of a long, exp(z × volatility) − 1 of a short, z the normal quantile; of an
+    inverse contract the other way round, since its value goes with 1 ÷ price.
     """
     reach = float(norm.ppf(to_float(confidence))) * to_float(volatility)
-    return to_estimate(-np.expm1(-reach) if side == "long" else np.expm1(reach), Rounding.CEILING)
+    bounded = (side == "long") == (contract == "linear")  # a loss that is never all of the notional
+    return to_estimate(-np.expm1(-reach) if bounded else np.expm1(reach), Rounding.CEILING)

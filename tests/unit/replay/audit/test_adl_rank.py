@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from replay.state.venue_state import VenueState
 from tests.support.waterfall import INSTRUMENT, Waterfall, found, not_checked, places
 
 CODE = "adl_out_of_rank"
@@ -188,3 +189,13 @@ def test_what_cannot_be_ranked_is_not_checked() -> None:
     for venue in (unknown_rank, stale, no_position):
         assert places(venue, CODE) == []
         assert len(not_checked(venue, CODE)) == 1
+
+
+def test_a_candidate_is_tried_without_a_copy_of_the_whole_venue(monkeypatch: pytest.MonkeyPatch) -> None:
+    def copied(_: VenueState) -> VenueState:
+        raise AssertionError("the venue was copied")
+
+    venue = bankrupt()
+    event = venue.deleverage("B", "6")
+    monkeypatch.setattr(VenueState, "copy", copied)
+    assert places(venue, CODE) == [("B", event)]

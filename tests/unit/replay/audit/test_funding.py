@@ -131,6 +131,38 @@ def test_where_one_side_of_the_positions_is_not_in_the_ledger_nothing_is_added_u
     ]
 
 
+def test_a_payment_may_be_of_the_position_at_the_settlement_or_at_the_payment() -> None:
+    for quantity, findings in (("2", 0), ("5", 0), ("3", 1), ("0", 1)):
+        history = settle(venue())
+        history.fill("A", "buy", "3", "10000")
+        pay(history, quantity=quantity, amount=quantity)
+        said = [each.message for each in found(history.events, PAYMENT)]
+        assert said == [f"the funding of A in BTC-PERP: the quantity is {quantity}, not 2 or 5"] * findings
+
+
+def test_a_position_that_was_closed_after_the_settlement_still_pays() -> None:
+    history = settle(venue())
+    history.fill("A", "sell", "2", "10000")
+    assert found(pay(history).events, PAYMENT) == []
+    settle(history)
+    assert [each.sequence for each in found(pay(history).events, PAYMENT)] == [9]
+
+
+def test_of_sources_that_show_one_side_only_no_payment_is_judged_or_added_up() -> None:
+    wrong: dict[str, Any] = {"quantity": "7", "amount": "9"}
+    history = venue()
+    history.add("SourceDeclared", source="S", coverage="one_sided", description="")
+    pay(history, system="S", **wrong)
+    pay(settle(history), system="S", **wrong)
+    pay(settle(history, system="S"))
+    assert found(history.events, PAYMENT) == found(history.events, SUM) == []
+    assert not_checked(history.events, SUM) == [
+        "2 payments are of sources that show one side only",
+        "1 settlements have no funding schedule in force: their interval is not known",
+        "2 settlements were not added up: a source of theirs shows one side only",
+    ]
+
+
 @pytest.mark.parametrize(("apart", "findings"), [(28_740, 0), (28_739, 1)])
 def test_settlements_may_be_a_minute_early(apart: int, findings: int) -> None:
     history = venue()

@@ -123,3 +123,19 @@ def test_only_so_many_bars_wait_for_their_counterpart(monkeypatch: pytest.Monkey
     assert not_checked(history.events, CODE) == [
         "2 bars of last prices have no bar of mark prices beside them"
     ]
+
+
+def test_an_options_premium_is_held_against_no_other_price() -> None:
+    history = venue()
+    option = {"kind": "option", "strike": "100", "option_type": "call"}
+    history.list_instrument("BTC-PERP", index="BTC", expires_at="2026-01-10T00:00:00Z", **option)
+    history.add("IndexPriceUpdated", index="BTC", price="100")
+    history.mark("5")
+    history.add("LastPriceUpdated", instrument="BTC-PERP", price="9")
+    bar(history, "mark", "5", "4")
+    bar(history, "last", "9", "1")
+    bar(history, "index", "100", "90")
+    assert found(history.events, CODE) == []
+    assert not_checked(history.events, CODE) == [
+        "4 prices and bars are of options: a premium is no price of the underlying"
+    ]

@@ -175,3 +175,15 @@ def test_figures_that_cannot_be_rebuilt_and_books_in_doubt_are_counted() -> None
         "1 reported figures (equity) that cannot be rebuilt were not compared",
         "1 reports of accounts whose books are in doubt were not compared",
     ]
+
+
+def test_a_report_of_a_source_that_shows_one_side_only_is_not_compared() -> None:
+    history = venue()
+    history.add("SourceDeclared", source="S", coverage="one_sided", description="")
+    history.add("AccountStateReported", account="A", wallet_balance={"USDT": "5"}, system="S")
+    assert found(history.events, BALANCE) == []
+    assert not_checked(history.events, "reported_account_state") == [
+        "1 reports of sources that show one side only, whose cash may not be complete, were not compared"
+    ]
+    history.add("AccountStateReported", account="A", wallet_balance={"USDT": "5"}, system="T")
+    assert [each.sequence for each in found(history.events, BALANCE)] == [9]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from replay.audit.checks.source_counts import _Counts
 from tests.support.events import START, History
 from tests.support.findings import found, not_checked, places
 
@@ -96,6 +97,52 @@ def test_a_source_that_reports_no_totals_is_named() -> None:
     assert not_checked(deposits(0, 1).events, CODE) == [
         "source venue reported no totals: whether its 2 events are all is not known"
     ]
+
+
+class Looks(dict[int, int]):
+    """Counts how often something is looked up or gone through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def get(self, key: int, default: Any = None, /) -> Any:
+        self.count += 1
+        return super().get(key, default)
+
+    def items(self) -> Any:
+        self.count += len(self)
+        return super().items()
+
+
+def test_a_report_costs_no_more_where_years_of_minutes_were_counted_before() -> None:
+    minute, day = 60_000_000, 1_440
+    looks = []
+    for days in (3, 400):
+        counts = _Counts(0, 0)
+        counts.minutes = seen = Looks()
+        for at in range(days * day):
+            counts.add(at * minute)
+        seen.count = 0
+        begin, end = (days * day - 2_000) * minute, days * day * minute - 90_000_000
+        assert counts.between(begin + 1, end) == (1_997, 1_999)
+        looks.append(seen.count)
+    assert looks[0] == looks[1]
+
+
+DAYS = st.integers(0, 5 * 86_400)
+
+
+@given(st.lists(DAYS, max_size=30), DAYS, DAYS)
+def test_the_bounds_are_those_of_looking_at_every_minute(seconds: list[int], begin: int, end: int) -> None:
+    counts = _Counts(seconds[0] * 1_000_000, 0) if seconds else _Counts(0, 0)
+    for second in seconds:
+        counts.add(second * 1_000_000)
+    least, most = counts.between(begin * 1_000_000, end * 1_000_000)
+    true = sum(begin <= second < end for second in seconds)
+    within = [-(-begin // 60) <= second // 60 < end // 60 for second in seconds]
+    touched = [begin // 60 <= second // 60 <= (end - 1) // 60 for second in seconds]
+    assert sum(within) <= least <= true <= most <= max(sum(touched), true)
 
 
 SECONDS = st.integers(0, 400)

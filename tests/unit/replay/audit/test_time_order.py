@@ -21,13 +21,29 @@ def deposit(history: History, seconds: str) -> History:
 
 
 def test_a_fact_from_before_what_is_recorded_is_found_with_both() -> None:
-    history = deposit(deposit(deposit(History(), "100"), "90"), "95")
-    late = found(history.events, CODE)
-    assert [(each.account, each.sequence, each.evidence) for each in late] == [
-        ("A", 2, (1, 2)),
-        ("A", 3, (1, 3)),
+    (late,) = found(deposit(deposit(deposit(History(), "100"), "90"), "105").events, CODE)
+    assert (late.account, late.sequence, late.evidence) == ("A", 2, (1, 2))
+    assert late.message == "DepositRecorded occurred 10 s before sequence 1, which is recorded before it"
+    assert late.recorded == "2026-01-01T00:01:30.000000Z"
+
+
+def test_facts_that_are_late_against_the_same_one_are_one_finding() -> None:
+    history = deposit(deposit(deposit(deposit(History(), "100"), "95"), "90"), "99")
+    (late,) = found(history.events, CODE)
+    assert (late.account, late.sequence, late.evidence) == ("A", 2, (1, 2, 4))
+    assert late.message == (
+        "3 events from sequence 2 to 4 occurred up to 10 s before sequence 1, which is recorded before them"
+    )
+    history.add("DepositRecorded", account="B", asset="USDT", amount="1", occurred_at=START)
+    assert [(each.account, each.evidence) for each in found(history.events, CODE)] == [(None, (1, 2, 5))]
+
+
+def test_a_time_that_is_reached_again_begins_a_new_run() -> None:
+    history = deposit(deposit(deposit(deposit(History(), "100"), "90"), "100"), "95")
+    assert [(each.sequence, each.evidence) for each in found(history.events, CODE)] == [
+        (2, (1, 2)),
+        (4, (3, 4)),
     ]
-    assert "occurred 10 s before sequence 1" in late[0].message
 
 
 def test_facts_of_one_time_are_in_order() -> None:

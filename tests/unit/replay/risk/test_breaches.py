@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from decimal import Decimal
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.parsers.expat import ParserCreate
 
 from replay.fold import fold
@@ -16,10 +16,12 @@ from tests.support.events import START, History
 from tests.support.prices import HOUR
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from ledger.events.envelope import Event
     from replay.risk.breach_report import Breach, BreachReport, BreachRow
+    from replay.state.venue_state import VenueState
 
 DAY = timedelta(days=1)
 
@@ -216,3 +218,95 @@ def test_the_picture_is_well_formed_and_shows_every_breach_with_its_words() -> N
     assert (
         "liquidatable after 2026-01-02 00:00, by 2026-01-02 01:00; recovered by 2026-01-02 01:00" in said[1]
     )
+
+
+class OptionVenue(History):
+    """A has 1,000 USDT and sold a call at 1; 10 % of the index is required for it, and M ≤ C up to 10,000."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.list_instrument("CALL", kind="option", index="BTC", strike="9000", option_type="call",
+                             expires_at="2027-01-01T00:00:00Z")  # fmt: skip
+        self.schedule("CALL", ("0", None, "0.1", "0", "5"))
+        self.policy(liquidation_boundary="above")
+        self.add("IndexPriceUpdated", index="BTC", price="9000")
+        self.deposit("A", "1000")
+        self.fill("A", "sell", "1", "1", "CALL")
+        self.mark("1", "CALL")
+
+    def watch(self) -> BreachReport:
+        watch = BreachWatch([Rule("recorded", fold(self.events).state.margin_schedules)], at(0), at(24))
+        fold(self.events, before=[watch.before], after=[watch.after])
+        return watch.report()
+
+
+def test_an_index_concerns_who_holds_options_on_it() -> None:
+    venue = OptionVenue()
+    venue.add("IndexPriceUpdated", occurred_at=at(1), index="BTC", price="10000")
+    venue.add("IndexPriceUpdated", occurred_at=at(2), index="ETH", price="99999")
+    venue.add("IndexPriceUpdated", occurred_at=at(3), index="BTC", price="10000.01")
+    venue.add("IndexPriceUpdated", occurred_at=at(4), index="BTC", price="9999")
+    (breach,) = only(venue.watch()).of("liquidatable")
+    assert (interval(breach), breach.place, breach.ended_at) == ((at(3), at(3)), "moment", at(4))
+
+
+def test_an_index_that_is_set_by_hand_or_by_a_bar_concerns_them_too() -> None:
+    by_hand = OptionVenue()
+    by_hand.add("PriceOverridden", occurred_at=at(3), instrument="CALL", kind="index", price="10001",
+                reason="", approvers=["x"])  # fmt: skip
+    assert interval(only(by_hand.watch()).breach("liquidatable")) == (at(3), at(3))
+    in_a_bar = OptionVenue()
+    in_a_bar.add("PriceBarRecorded", occurred_at=at(3), instrument="CALL", kind="index",
+                 interval_seconds="3600", open="9000", high="10001", low="9000", close="10001")  # fmt: skip
+    breach = only(in_a_bar.watch()).breach("liquidatable")
+    assert breach is not None
+    # Not before the bar began; its close is what is taken, and it is no price of the option.
+    assert (interval(breach), breach.place, breach.price) == ((at(2), at(3)), "close", None)
+
+
+class Named(dict[str, Any]):
+    """Accounts that can be looked up by their names, and not gone through."""
+
+    def __iter__(self) -> Iterator[str]:
+        raise AssertionError("all accounts were gone through")
+
+    def items(self) -> Any:
+        raise AssertionError("all accounts were gone through")
+
+    values = keys = items
+
+
+def test_an_event_of_the_window_walks_through_nobody_whom_it_does_not_concern() -> None:
+    venue = Venue()
+    venue.list_instrument("ETH-PERP")
+    venue.bar(1, "4500", "4600")
+    begun = len(venue.events)
+    venue.add("LastPriceUpdated", occurred_at=at(2), instrument="BTC-PERP", price="1")
+    venue.add("MarkPriceUpdated", occurred_at=at(2), instrument="ETH-PERP", price="1")
+    venue.add("IndexPriceUpdated", occurred_at=at(2), index="BTC", price="1")
+    venue.add("AssetPriceUpdated", occurred_at=at(2), asset="BTC", valuation_currency="USDT", price="1")
+    venue.add("DepositRecorded", occurred_at=at(2), account="B", asset="USDT", amount="1")
+    crash = venue.add("MarkPriceUpdated", occurred_at=at(2), instrument="BTC-PERP", price="4030")
+    watch = BreachWatch([Rule("recorded", fold(venue.events).state.margin_schedules)], at(0), at(24))
+
+    def name_them(state: VenueState, event: Event) -> None:
+        if event.sequence == begun:
+            state.accounts = Named(state.accounts)
+
+    fold(venue.events, before=[watch.before, name_them], after=[watch.after])
+    breach = only(watch.report()).breach("liquidatable")
+    assert breach is not None
+    assert breach.sequence == crash.sequence
+
+
+def test_only_prices_of_what_somebody_holds_are_kept() -> None:
+    venue = Venue()
+    venue.list_instrument("ETH-PERP")
+    venue.bar(1, "4500", "4600")
+    venue.add("MarkPriceUpdated", occurred_at=at(2), instrument="ETH-PERP", price="1")
+    venue.add("FillRecorded", occurred_at=at(3), account="A", instrument="BTC-PERP", side="sell",
+              quantity="1", price="4600", purpose="trade")  # fmt: skip
+    venue.bar(4, "4500", "4600")
+    watch = BreachWatch([Rule("recorded", fold(venue.events).state.margin_schedules)], at(0), at(24))
+    fold(venue.events, before=[watch.before], after=[watch.after])
+    assert {name: len(bars) for name, bars in watch._bars.items()} == {"BTC-PERP": 2}

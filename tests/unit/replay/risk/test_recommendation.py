@@ -128,6 +128,33 @@ def test_exceptions_are_counted_by_side_and_equality_is_none() -> None:
     assert barely.exceptions == 0
 
 
+@pytest.mark.parametrize(
+    ("rate", "exceptions"), [("0.1111", (1, 0)), ("0.1112", (0, 0)), ("0.0476", (1, 1)), ("0.0477", (1, 0))]
+)
+def test_an_inverse_contract_is_tested_by_what_it_loses_in_its_settlement_asset(
+    rate: str, exceptions: tuple[int, int]
+) -> None:
+    samples = series(COURSE).sampled(HOUR)
+    tests = examine_requirement(samples, NINE_TENTHS, "given", given_requirement(Decimal(rate)), "inverse")
+    # A fall of 10 % costs a long 1 ÷ 0.9 − 1, a rise of 5 % a short 1 − 1 ÷ 1.05 of what it began with.
+    assert tuple(each.exceptions for each in tests) == exceptions
+    for each in tests:
+        for worst in each.worst:
+            longs_loss = worst.first_price / worst.last_price - 1
+            expected = longs_loss if each.side == "long" else -longs_loss
+            assert worst.loss_rate == expected.quantize(Decimal("1e-18"))
+
+
+def test_an_inverse_contract_is_recommended_more_for_falls_than_for_rises() -> None:
+    found = PriceHistory(series(COURSE), NINE_TENTHS, "inverse").recommend()
+    by_name = {(each.method, each.side): each.rate for each in found.estimates}
+    assert by_name["expected_shortfall", "long"].quantize(Decimal("1e-9")) == Decimal("0.111111111")
+    assert by_name["expected_shortfall", "short"].quantize(Decimal("1e-9")) == Decimal("0.047619048")
+    assert by_name["ewma_quantile", "long"] > by_name["ewma_quantile", "short"]
+    assert found.rate == Decimal("0.1112")
+    assert found.json_value()["contract"] == "inverse"
+
+
 def test_the_schedule_in_force_at_each_window_is_tested_and_the_earliest_substituted_before_it() -> None:
     versions = (schedule("0.2", hours=5), schedule("0.01", hours=8, sequence=2))
     samples = series(COURSE).sampled(HOUR)

@@ -14,7 +14,7 @@ from replay.risk.assumptions import Assumptions
 from replay.risk.statistics.coverage import kupiec
 from replay.risk.statistics.edge import to_estimate
 from replay.risk.statistics.passage import touch_probability
-from replay.risk.statistics.returns import Returns, log_returns
+from replay.risk.statistics.returns import SIDES, Returns, log_returns
 from replay.risk.statistics.tail import historical_tail
 from replay.risk.statistics.volatility import ewma_volatility, normal_loss
 from tests.support.prices import HOUR, series
@@ -47,6 +47,14 @@ def test_a_long_loses_what_the_price_falls_and_a_short_what_it_rises() -> None:
     returns = log_returns(series([100, 90, 108]).sampled(HOUR))
     assert returns.losses("long").tolist() == pytest.approx([0.1, -0.2])
     assert returns.losses("short").tolist() == pytest.approx([-0.1, 0.2])
+
+
+def test_an_inverse_contract_loses_what_its_number_over_the_price_does() -> None:
+    returns = log_returns(series([100, 50, 80]).sampled(HOUR), contract="inverse")
+    # 1 ÷ price: 0.01, 0.02, 0.0125. A long owes what it rose by, of the 0.01 and the 0.02 that it began with.
+    assert returns.losses("long").tolist() == pytest.approx([1, -0.375])
+    assert returns.losses("short").tolist() == pytest.approx([-1, 0.375])
+    assert returns.within(0, 10**9).contract == "inverse"
 
 
 def test_no_returns_come_of_no_prices() -> None:
@@ -109,6 +117,12 @@ def test_a_day_weighs_the_same_however_it_is_sampled() -> None:
     assert float(hourly.decay_per_interval) ** 24 == pytest.approx(0.94)
     # 24 hours lie between the two: the older one weighs 0.94.
     assert close_to(hourly.per_interval, math.sqrt((0.94 * 0.0001 + 0.0004) / 1.94))
+
+
+def test_the_normal_loss_of_an_inverse_contract_is_that_of_the_other_side() -> None:
+    volatility, confidence = Decimal("0.02"), Decimal("0.99")
+    long, short = (normal_loss(volatility, confidence, side) for side in SIDES)
+    assert [normal_loss(volatility, confidence, side, "inverse") for side in SIDES] == [short, long]
 
 
 def test_the_normal_loss_is_the_quantile_on_either_side() -> None:
