@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, cast
 
+from replay.audit.terms import moment_of, open_positions
 from replay.audit.units import Level, Unit, judged_by
 from replay.state.records import Account
 from replay.state.schedules import in_force
@@ -133,7 +134,7 @@ class CallLog:
         level = self._levels.get(unit)
         if level is None and _holds(state, unit):
             level = "undetermined"
-        policy = in_force(state.risk_policies, max(state.occurred_at, event.occurred_at))
+        policy = in_force(state.risk_policies, moment_of(state, event))
         self.recorded.append(
             RecordedCall(kind, unit, event.sequence, event.occurred_at, level, policy, period)
         )
@@ -155,12 +156,4 @@ def _units(state: VenueState, name: str, instrument: str | None) -> list[Unit]:
 def _holds(state: VenueState, unit: Unit) -> bool:
     """Tell whether a unit holds anything; without a level that is because nobody knows its level."""
     account = state.accounts.get(unit.account, Account(unit.account))
-    return any(
-        position.quantity
-        and (
-            account.margin_mode(key[0]) != "isolated"
-            if unit.position is None
-            else key == unit.position and account.margin_mode(key[0]) == "isolated"
-        )
-        for key, position in account.positions.items()
-    )
+    return bool(open_positions(account, unit.position))

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from ledger.amounts import ZERO
 from replay.audit.judgement import exact_seconds
+from replay.audit.terms import open_positions
 from replay.audit.units import Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from datetime import datetime
     from decimal import Decimal
 
@@ -89,13 +90,9 @@ def _step(case: LiquidationCase) -> PartialStep:
 
 def _leaves_some_open(case: LiquidationCase, unit: Unit) -> bool:
     """Tell whether fills of a liquidation closed some of a unit and left some of it."""
-    held: Mapping[PositionKey, Decimal] = {
-        key: position.quantity
-        for key, position in case.before.account.positions.items()
-        if position.quantity and _unit(case, key) == unit
-    }
+    held = open_positions(case.before.account, unit.position)
     filled = {key: each.quantity for key, each in case.fills.by_position.items() if _unit(case, key) == unit}
-    left = any(quantity + filled.get(key, ZERO) for key, quantity in held.items())
+    left = any(position.quantity + filled.get(key, ZERO) for key, position in held.items())
     return left and any(filled.values())
 
 

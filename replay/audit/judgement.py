@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
+from replay.audit.terms import moment_of, open_positions
 from replay.audit.units import OVER, Unit, judged_by, unit_states
 from replay.margin import Market, Note, evaluate_account
 
@@ -92,11 +93,7 @@ def units_judged(
     names. One of scope ``position`` is of the units to which the named positions belong.
     """
     units: dict[Unit, None] = {}
-    cross = any(
-        each.quantity and account.margin_mode(each.instrument) != "isolated"
-        for each in account.positions.values()
-    )
-    if not keys or (scope == "account" and cross):
+    if not keys or (scope == "account" and open_positions(account, None)):
         units[Unit(account.account)] = None
     for key in keys:
         isolated = account.margin_mode(key[0]) == "isolated"
@@ -119,7 +116,7 @@ def judge(
     books, or that the venue calls isolated while no isolated margin is in the ledger, leaves the
     verdict undetermined.
     """
-    moment = max(state.occurred_at, event.occurred_at)
+    moment = moment_of(state, event)
     market = Market.of(state, moment)
     margin = evaluate_account(account, market, with_prices=False)
     states = unit_states(margin)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ledger.amounts import MAXIMUM_SCALE, ONE, ZERO, Rounding, divide, round_to
+from replay.audit.terms import open_positions
 from replay.margin import Market, evaluate_account, released_cost
 
 if TYPE_CHECKING:
@@ -46,16 +47,7 @@ class DecidedOn:
 
     def positions(self, unit: Unit) -> dict[PositionKey, Position]:
         """Return a unit's open positions."""
-        return {
-            key: position
-            for key, position in sorted(self.account.positions.items())
-            if position.quantity
-            and (
-                self.account.margin_mode(key[0]) != "isolated"
-                if unit.position is None
-                else key == unit.position and self.account.margin_mode(key[0]) == "isolated"
-            )
-        }
+        return open_positions(self.account, unit.position)
 
     def is_linear(self, instrument: str) -> bool:
         """Tell whether a contract is listed and linear."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from ledger.amounts import MAXIMUM_SCALE, ONE, ZERO, exact
 from replay.audit.judgement import Judgement, judge, units_judged
+from replay.audit.terms import moment_of
 from replay.margin import Market, evaluate_account
 from replay.state.records import Account
 from replay.state.schedules import in_force
@@ -240,7 +241,7 @@ class LiquidationRecorder:
             )
             self.decisions.append(Decision(data.liquidation, data.account, judgement))
         self._breaches.answer(units)
-        moment = max(state.occurred_at, event.occurred_at)
+        moment = moment_of(state, event)
         policy = in_force(state.risk_policies, moment)
         partial = policy is not None and (policy.partial_fraction or ONE) < 1
         case = LiquidationCase(event, data, before, judgement, partial, fills)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from ledger.amounts import ZERO, exact, format_exact
-from replay.audit.bankruptcy import bankruptcy_price_at, insurance_funds, tick_of, unit_equity, unit_of
+from replay.audit.bankruptcy import bankruptcy_price_at, determined_equity, insurance_funds, tick_of, unit_of
 from replay.audit.check import Check, FindingKind
+from replay.audit.terms import ADL, INSURANCE_FUND, WATERFALL, moment_of
 from replay.findings import Severity
 from replay.margin import Market, evaluate_account, signed_cost, signed_value
 from replay.state.records import Position
@@ -35,7 +36,6 @@ FUND_COULD_PAY = FindingKind(
     "liquidation and instrument, and what the fund took over after that. Evidence: the first "
     "auto-deleveraging and the decision.",
 )
-_DEFAULT_WATERFALL = ("order_book", "insurance_fund", "adl", "socialised_loss")
 
 
 @dataclass(slots=True)
@@ -127,7 +127,7 @@ class AdlBeforeFund(Check):
         tick = tick_of(data.price, instrument, event, self.facts.precision)
         key: PositionKey = (data.instrument, held[0].position_side if len(held) == 1 else "both")
         price = bankruptcy_price_at(decision.judgement, key, instrument, tick)
-        equity = unit_equity(decision.judgement, unit_of(decision.judgement, key))
+        equity = determined_equity(decision.judgement, unit_of(decision.judgement, key))
         mark = held[0].mark_price if len(held) == 1 else None
         if price is None or mark is None or equity is None:
             self._unknown["auto-deleveragings have no bankruptcy price: the decision is undetermined"] += 1
@@ -137,7 +137,7 @@ class AdlBeforeFund(Check):
             data=data,
             decision=decision,
             fund=funds[0],
-            market=_kept(Market.of(state, max(state.occurred_at, event.occurred_at)), funds[0], instrument),
+            market=_kept(Market.of(state, moment_of(state, event)), funds[0], instrument),
             instrument=instrument,
             long=held[0].quantity > 0,
             mark=mark,
@@ -174,10 +174,10 @@ class AdlBeforeFund(Check):
 
 
 def _fund_comes_first(waterfall: Sequence[str] | None) -> bool:
-    steps = list(_DEFAULT_WATERFALL if waterfall is None else waterfall)
-    if "insurance_fund" not in steps:
+    steps = list(WATERFALL if waterfall is None else waterfall)
+    if INSURANCE_FUND not in steps:
         return False
-    return "adl" not in steps or steps.index("insurance_fund") < steps.index("adl")
+    return ADL not in steps or steps.index(INSURANCE_FUND) < steps.index(ADL)
 
 
 def _kept(market: Market, fund: Account, instrument: Instrument) -> Market:

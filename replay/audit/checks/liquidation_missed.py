@@ -8,6 +8,7 @@ from ledger.amounts import ZERO, exact
 from replay.audit.check import Check, FindingKind
 from replay.audit.cooldown import PartialSteps
 from replay.audit.judgement import exact_seconds
+from replay.audit.terms import unit_name
 from replay.findings import Severity
 
 if TYPE_CHECKING:
@@ -71,11 +72,10 @@ class LiquidationMissed(Check):
             end = "and still is at the end"
         else:
             end = f"until sequence {missed.ended}, when it {'was closed' if missed.closed else 'recovered'}"
-        what = unit.account if unit.position is None else f"{unit.account} in {unit.position[0]} (isolated)"
         self.report(
             MISSED,
-            f"{what} was at or over the liquidation boundary from sequence {breach.sequence} {end}, and was "
-            "not liquidated",
+            f"{unit_name(unit)} was at or over the liquidation boundary from sequence {breach.sequence} {end}, "
+            "and was not liquidated",
             severity=None if breach.policy_recorded else Severity.WARNING,
             account=unit.account,
             instrument=None if unit.position is None else unit.position[0],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from replay.audit.check import Check, FindingKind
+from replay.audit.terms import moment_of
 from replay.audit.units import unit_positions
 from replay.findings import Severity
 from replay.state.schedules import in_force
@@ -47,7 +48,7 @@ class ScheduleVersion(Check):
         if not recorded:
             self._unknown += 1
             return
-        moment = max(state.occurred_at, event.occurred_at)
+        moment = moment_of(state, event)
         versions = [in_force(state.margin_schedules.get(name, ()), moment) for name in instruments]
         valid = [each for each in versions if each is not None]
         if any(each.event_id == started.schedule_event for each in valid):
