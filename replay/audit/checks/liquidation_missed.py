@@ -22,10 +22,10 @@ MISSED = FindingKind(
     "liquidation_missed",
     Severity.ERROR,
     "An account, or an isolated position, was at or over the liquidation boundary, and no liquidation of "
-    "it was recorded before it recovered, was closed, or the ledger ended at a later time. Where the risk "
-    "policy in force when it began, or `--max-latency`, says how long the engine may take, only if it "
-    "lasted longer; the cooldown after a partial liquidation does not count. A warning where no risk "
-    "policy was in force and the default one was assumed. Evidence: the event that began it with the "
+    "it was recorded before it recovered, was closed, or the ledger ended, at a later time than it began. "
+    "Where the risk policy in force when it began, or `--max-latency`, says how long the engine may take, "
+    "only if it lasted longer; the cooldown after a partial liquidation does not count. A warning where no "
+    "risk policy was in force and the default one was assumed. Evidence: the event that began it with the "
     "marks, schedules and policy that it was judged by, and the event that ended it.",
 )
 
@@ -62,8 +62,6 @@ class LiquidationMissed(Check):
         limit: Decimal | None = self.facts.latency_limit(breach.policy)
         step = steps.last_before(each.unit, breach.sequence)
         waiting = ZERO if step is None else max(step.cooldown_left(breach.occurred_at), ZERO)
-        if limit is None and not waiting:
-            return True
         return lasted - waiting > (limit or ZERO)
 
     def _missed(self, missed: UnansweredBreach) -> None:
@@ -74,8 +72,8 @@ class LiquidationMissed(Check):
             end = f"until sequence {missed.ended}, when it {'was closed' if missed.closed else 'recovered'}"
         self.report(
             MISSED,
-            f"{unit_name(unit)} was at or over the liquidation boundary from sequence {breach.sequence} {end}, "
-            "and was not liquidated",
+            f"{unit_name(unit)} was at or over the liquidation boundary from sequence {breach.sequence} "
+            f"{end}, and was not liquidated",
             severity=None if breach.policy_recorded else Severity.WARNING,
             account=unit.account,
             instrument=None if unit.position is None else unit.position[0],
