@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 BANKRUPTCY_SCALE = MAXIMUM_SCALE
 _BY_MAINTENANCE = frozenset({None, "maintenance", "maintenance_margin"})
+_BY_NOTIONAL = "notional"
+ALLOCATIONS = _BY_MAINTENANCE | {_BY_NOTIONAL}
+"""By what a policy can share account value among positions; None is by maintenance margin."""
 
 
 def tick_of(price: Decimal, instrument: Instrument, event: Event, precision: PrintedPrecision) -> Decimal:
@@ -98,7 +101,7 @@ def _share(
     """Return the part of the equity that stands behind a position, in the valuation currency."""
     members = unit_positions(judgement.margin, unit)
     allocation = judgement.policy.bankruptcy_allocation
-    by_notional = allocation == "notional"
+    by_notional = allocation == _BY_NOTIONAL
     if not by_notional and allocation not in _BY_MAINTENANCE:
         return None
     required = [each.maintenance_margin for each in members]

@@ -27,6 +27,10 @@ INSURANCE_FUND, ADL, SOCIALISED_LOSS = "insurance_fund", "adl", "socialised_loss
 WATERFALL = ("order_book", INSURANCE_FUND, ADL, SOCIALISED_LOSS)
 """The steps of a full liquidation, in their order."""
 
+BY_EQUITY = "equity"
+LOSS_ALLOCATIONS = (BY_EQUITY,)
+"""By what a policy can share out a loss."""
+
 Version = TypeVar("Version", bound=Effective)
 
 

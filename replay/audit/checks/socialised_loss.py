@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from ledger.amounts import ZERO, exact, format_exact
 from replay.audit.bankruptcy import insurance_funds, left_over
 from replay.audit.check import Check, FindingKind
-from replay.audit.terms import INSURANCE_FUND, asset_unit, completes_loss, moment_of
+from replay.audit.terms import BY_EQUITY, INSURANCE_FUND, asset_unit, completes_loss, moment_of
 from replay.findings import Severity
 from replay.margin import Market, evaluate_account
 
@@ -113,7 +113,7 @@ class SocialisedLoss(Check):
         known |= {name: ZERO for name in shares if name not in state.accounts}
         if rate is not None:
             yield from _too_much(shares, known, rate, unit)
-        if policy.loss_allocation == "equity" and rate is not None and None not in equities.values():
+        if policy.loss_allocation == BY_EQUITY and rate is not None and None not in equities.values():
             yield from _not_by_equity(loss.amount, shares, known, unit)
 
     def _fund_had_more(self, state: VenueState, market: Market, asset: str, unit: Decimal) -> Iterator[str]:
