@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ledger.amounts import MAXIMUM_SCALE, ONE, ZERO, Rounding, divide, round_to
+from replay.audit.kept import kept_market
 from replay.audit.terms import open_positions
 from replay.margin import Market, evaluate_account, released_cost
 
@@ -31,19 +32,7 @@ class DecidedOn:
     @classmethod
     def of(cls, state: VenueState, account: Account, moment: datetime) -> DecidedOn:
         """Keep an account and of the market what the account is evaluated by."""
-        market = Market.of(state, moment)
-        held = {key[0] for key in account.positions}
-        kept = replace(
-            market,
-            instruments={name: market.instruments[name] for name in held if name in market.instruments},
-            mark_prices={name: market.mark_prices[name] for name in held if name in market.mark_prices},
-            margin_schedules={
-                name: market.margin_schedules[name] for name in held if name in market.margin_schedules
-            },
-            asset_prices=dict(market.asset_prices),
-            collateral_schedules=dict(market.collateral_schedules),
-        )
-        return cls(account, kept)
+        return cls(account, kept_market(Market.of(state, moment), account))
 
     def positions(self, unit: Unit) -> dict[PositionKey, Position]:
         """Return a unit's open positions."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from ledger.amounts import ZERO, exact, format_exact
 from replay.audit.bankruptcy import bankruptcy_price_at, determined_equity, insurance_funds, tick_of, unit_of
 from replay.audit.check import Check, FindingKind
+from replay.audit.kept import kept_market
 from replay.audit.terms import ADL, INSURANCE_FUND, WATERFALL, moment_of
 from replay.findings import Severity
 from replay.margin import Market, evaluate_account, signed_cost, signed_value
@@ -132,12 +133,13 @@ class AdlBeforeFund(Check):
         if price is None or mark is None or equity is None:
             self._unknown["auto-deleveragings have no bankruptcy price: the decision is undetermined"] += 1
             return None
+        market = Market.of(state, moment_of(state, event))
         return _Case(
             event=event,
             data=data,
             decision=decision,
             fund=funds[0],
-            market=_kept(Market.of(state, moment_of(state, event)), funds[0], instrument),
+            market=kept_market(market, funds[0], data.instrument),
             instrument=instrument,
             long=held[0].quantity > 0,
             mark=mark,
@@ -178,21 +180,6 @@ def _fund_comes_first(waterfall: Sequence[str] | None) -> bool:
     if INSURANCE_FUND not in steps:
         return False
     return ADL not in steps or steps.index(INSURANCE_FUND) < steps.index(ADL)
-
-
-def _kept(market: Market, fund: Account, instrument: Instrument) -> Market:
-    """Return a market that stays as it is while the fold goes on, of what the fund would hold."""
-    names = {instrument.instrument, *(key[0] for key in fund.positions)}
-    return replace(
-        market,
-        instruments={name: market.instruments[name] for name in names},
-        mark_prices={name: market.mark_prices[name] for name in names if name in market.mark_prices},
-        asset_prices=dict(market.asset_prices),
-        margin_schedules={
-            name: market.margin_schedules[name] for name in names if name in market.margin_schedules
-        },
-        collateral_schedules=dict(market.collateral_schedules),
-    )
 
 
 def _could_take(case: _Case, quantity: Decimal) -> bool | None:
