@@ -66,10 +66,16 @@ class Closing:
 
 @dataclass(frozen=True, slots=True)
 class FundTakeover:
-    """The insurance fund's side of a trade in a liquidation."""
+    """The insurance fund's side of a trade in a liquidation.
+
+    Attributes:
+        sequence: the fund's fill.
+        place: of that fill in the fold.
+    """
 
     decision: Decision
     sequence: int
+    place: int
     fund: str
     trade: Side
 
@@ -153,12 +159,14 @@ class ClosingLog:
             trades = self._fund_trades if fund else self._other_trades
             trades.add((decision.liquidation, fill.trade_id))
         if fund:
-            self._take_over(FundTakeover(decision, event.sequence, fill.account, side))
+            place = self._liquidations.place
+            self._take_over(FundTakeover(decision, event.sequence, place, fill.account, side))
 
     def _trade(self, state: VenueState, event: Event, trade: TradeExecuted) -> None:
         decision = self._liquidations.decision(None, trade.trade_id)
         if decision is None or trade.buyer == trade.seller:
             return
+        place = self._liquidations.place
         sides = ((trade.buyer, trade.seller, trade.quantity), (trade.seller, trade.buyer, -trade.quantity))
         for account, other, quantity in sides:
             if account != decision.account:
@@ -168,7 +176,7 @@ class ClosingLog:
             self._close(state, event, decision, side, "fund" if fund else "other")
             if fund:
                 other_side = replace(side, quantity=-quantity)
-                self._take_over(FundTakeover(decision, event.sequence, other, other_side))
+                self._take_over(FundTakeover(decision, event.sequence, place, other, other_side))
 
     def _take_over(self, takeover: FundTakeover) -> None:
         self._takeovers.setdefault(takeover.decision.liquidation, []).append(takeover)

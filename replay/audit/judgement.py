@@ -32,6 +32,7 @@ class Judgement:
 
     Attributes:
         sequence: the event that is the decision.
+        place: of that event in the fold.
         occurred_at: of that event.
         verdict: ``justified`` where every unit that is liquidated was at or over the boundary,
             ``unjustified`` where one was certainly within, else ``undetermined``.
@@ -50,6 +51,7 @@ class Judgement:
     """
 
     sequence: int
+    place: int
     occurred_at: datetime
     verdict: Verdict
     state: MarginState
@@ -141,14 +143,17 @@ def judge(
     ratio, maintenance = _figures(margin, decisive)
     since = [breaches.since(unit) for unit in units] if verdict == "justified" else []
     # A schedule can come into force between the last event and the decision: the breach is seen here.
-    sequence = max((event.sequence if each is None else each.sequence for each in since), default=None)
-    breached_at = None
-    for each in since:
-        if (event.sequence if each is None else each.sequence) == sequence:
-            breached_at = event.occurred_at if each is None else each.occurred_at
+    began = [
+        (breaches.place, event.sequence, event.occurred_at)
+        if each is None
+        else (each.place, each.sequence, each.occurred_at)
+        for each in since
+    ]
+    _, sequence, breached_at = max(began, default=(None, None, None))
     evidence = {one for unit in units for one in judged_by(margin, unit.position, state)}
     return Judgement(
         sequence=event.sequence,
+        place=breaches.place,
         occurred_at=event.occurred_at,
         verdict=verdict,
         state=decisive_state,

@@ -99,6 +99,7 @@ class LiquidationCase:
     """A LiquidationExecuted with what it met; fills are added as they come.
 
     Attributes:
+        place: of the event in the fold.
         before: what the liquidation met.
         judgement: what the rebuilt state says about the decision.
         partial_allowed: whether the risk policy in force has a partial step.
@@ -106,6 +107,7 @@ class LiquidationCase:
     """
 
     event: Event
+    place: int
     data: LiquidationExecuted
     before: Circumstances
     judgement: Judgement
@@ -169,6 +171,11 @@ class LiquidationRecorder:
         self._precision = precision
         self._latest: dict[str, LiquidationCase] = {}
         self._by_trade: dict[str, LiquidationCase] = {}
+
+    @property
+    def place(self) -> int:
+        """How many events the fold has met: where the one that it meets now stands."""
+        return self._breaches.place
 
     def decision(self, liquidation: str | None, trade_id: str | None = None) -> Decision | None:
         """Return the decision behind a liquidation that was recorded so far.
@@ -244,7 +251,7 @@ class LiquidationRecorder:
         moment = moment_of(state, event)
         policy = in_force(state.risk_policies, moment)
         partial = policy is not None and (policy.partial_fraction or ONE) < 1
-        case = LiquidationCase(event, data, before, judgement, partial, fills)
+        case = LiquidationCase(event, self.place, data, before, judgement, partial, fills)
         self.cases.append(case)
         self._latest[data.liquidation] = case
         for takeover in data.takeovers:

@@ -44,11 +44,13 @@ class _Case:
     """The first auto-deleveraging of a liquidation in an instrument, with what it met.
 
     Attributes:
+        place: of the event in the fold.
         quantity: contracts that were auto-deleveraged, without sign.
         owed: what the fund already owes in this liquidation, in the settlement asset.
     """
 
     event: Event
+    place: int
     data: PositionAutoDeleveraged
     decision: Decision
     fund: Account
@@ -95,7 +97,7 @@ class AdlBeforeFund(Check):
                 (
                     abs(each.trade.quantity)
                     for each in self.facts.closings.takeovers(case.data.liquidation)
-                    if each.trade.key[0] == case.data.instrument and each.sequence > case.event.sequence
+                    if each.trade.key[0] == case.data.instrument and each.place > case.place
                 ),
                 ZERO,
             )
@@ -136,6 +138,7 @@ class AdlBeforeFund(Check):
         market = Market.of(state, moment_of(state, event))
         return _Case(
             event=event,
+            place=self.facts.liquidations.place,
             data=data,
             decision=decision,
             fund=funds[0],

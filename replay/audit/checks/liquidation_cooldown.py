@@ -45,8 +45,9 @@ class LiquidationCooldown(Check):
         for decision in self.facts.liquidations.decisions:
             judgement = decision.judgement
             for unit in judgement.units:
-                step = steps.last_before(unit, judgement.sequence)
-                if step is None or step.cooldown_left(judgement.occurred_at) <= 0:
+                step = steps.last_before(unit, judgement.place)
+                # A late fact may have been decided before the step ended: it is no further liquidation.
+                if step is None or not step.cools_down(judgement.occurred_at):
                     continue
                 solvent = _is_solvent(judgement, unit)
                 if solvent is None:

@@ -60,7 +60,7 @@ class LiquidationMissed(Check):
         breach = each.breach
         lasted = exact_seconds(until - breach.occurred_at)
         limit: Decimal | None = self.facts.latency_limit(breach.policy)
-        step = steps.last_before(each.unit, breach.sequence)
+        step = steps.last_before(each.unit, breach.place)
         waiting = ZERO if step is None else max(step.cooldown_left(breach.occurred_at), ZERO)
         return lasted - waiting > (limit or ZERO)
 

@@ -46,7 +46,7 @@ def list_option(history: History) -> None:
 
 
 @given(histories())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_an_account_is_evaluated_in_a_kept_market_as_it_was_in_the_state(events: list[Event]) -> None:
     kept: list[tuple[Account, Market, AccountMargin]] = []
 
