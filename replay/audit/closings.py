@@ -129,9 +129,11 @@ class ClosingLog:
                 if fill.purpose in _PURPOSES:
                     self._fill(state, event, fill)
             case "TradeExecuted":
-                self._trade(state, event, cast("TradeExecuted", event.data))
+                self._trade(state, event, self._liquidations.place)
             case "LiquidationExecuted":
                 self._executed(state, cast("LiquidationExecuted", event.data))
+                for each in self._liquidations.listed_trades:
+                    self._trade(state, each.event, each.place)
             case _:
                 pass
 
@@ -162,11 +164,12 @@ class ClosingLog:
             place = self._liquidations.place
             self._take_over(FundTakeover(decision, event.sequence, place, fill.account, side))
 
-    def _trade(self, state: VenueState, event: Event, trade: TradeExecuted) -> None:
+    def _trade(self, state: VenueState, event: Event, place: int) -> None:
+        """Look at a trade, as soon as a LiquidationExecuted lists it."""
+        trade = cast("TradeExecuted", event.data)
         decision = self._liquidations.decision(None, trade.trade_id)
         if decision is None or trade.buyer == trade.seller:
             return
-        place = self._liquidations.place
         sides = ((trade.buyer, trade.seller, trade.quantity), (trade.seller, trade.buyer, -trade.quantity))
         for account, other, quantity in sides:
             if account != decision.account:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
-    from replay.audit.recorder import CaseFills, FillSum
+    from replay.audit.fills import CaseFills, FillSum
     from replay.audit.units import Unit
     from replay.margin import AccountMargin
     from replay.state.records import Account, Position, PositionKey
