@@ -141,8 +141,16 @@ class CallLog:
 
 
 def _units(state: VenueState, name: str, instrument: str | None) -> list[Unit]:
-    """Return the units that a call can be of: the isolated positions it names, else the cross account."""
+    """Return the units that a call can be of: the isolated positions it names, else the cross account.
+
+    A call that names nothing, of an account whose cross part holds nothing, is of the only isolated
+    position that is open, where there is just one.
+    """
     account = state.accounts.get(name, Account(name))
+    if instrument is None and not open_positions(account, None):
+        isolated = [key for key in account.positions if account.positions[key].quantity]
+        if len(isolated) == 1:
+            return [Unit(name, isolated[0])]
     if instrument is None or account.margin_mode(instrument) != "isolated":
         return [Unit(name)]
     open_sides = [
