@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ledger.amounts import MAXIMUM_SCALE, ZERO, Rounding, divide
-from replay.audit.takeover import printed_unit
 from replay.audit.units import unit_positions, unit_states
 from replay.margin import allocated_value
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from ledger.events.envelope import Event
     from replay.audit.judgement import Judgement
     from replay.audit.precision import PrintedPrecision
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 BANKRUPTCY_SCALE = MAXIMUM_SCALE
 _BY_MAINTENANCE = frozenset({None, "maintenance", "maintenance_margin"})
+_BY_NOTIONAL = "notional"
+ALLOCATIONS = _BY_MAINTENANCE | {_BY_NOTIONAL}
+"""By what a policy can share account value among positions; None is by maintenance margin."""
 
 
 def tick_of(price: Decimal, instrument: Instrument, event: Event, precision: PrintedPrecision) -> Decimal:
@@ -37,7 +40,7 @@ def unit_of(judgement: Judgement, key: PositionKey) -> PositionKey | None:
     return None
 
 
-def unit_equity(judgement: Judgement, unit: PositionKey | None) -> Decimal | None:
+def determined_equity(judgement: Judgement, unit: PositionKey | None) -> Decimal | None:
     """Return a unit's equity at the decision, in the valuation currency; None where it is not determined."""
     if unit_states(judgement.margin).get(unit, "undetermined") == "undetermined":
         return None
@@ -61,8 +64,8 @@ def bankruptcy_price_at(
 
     mark − share ÷ size, of an inverse contract mark × notional ÷ (notional ± share), where the equity
     is shared by maintenance margin, or by notional where the policy says so or nothing is required.
-    Rounded to the tick against the trader (a long's up, a
-    short's down), and at least one tick, since no lower price exists.
+    Rounded to the tick against the trader (a long's up, a short's down), and at least one tick,
+    since no lower price exists.
 
     Returns:
         None where it cannot be known: the unit was undetermined or held no such position, the
@@ -72,7 +75,7 @@ def bankruptcy_price_at(
         return None
     unit = unit_of(judgement, key)
     position = position_at(judgement, key)
-    equity = unit_equity(judgement, unit)
+    equity = determined_equity(judgement, unit)
     if position is None or equity is None:
         return None
     share = _share(judgement, unit, position, equity)
@@ -98,7 +101,7 @@ def _share(
     """Return the part of the equity that stands behind a position, in the valuation currency."""
     members = unit_positions(judgement.margin, unit)
     allocation = judgement.policy.bankruptcy_allocation
-    by_notional = allocation == "notional"
+    by_notional = allocation == _BY_NOTIONAL
     if not by_notional and allocation not in _BY_MAINTENANCE:
         return None
     required = [each.maintenance_margin for each in members]
@@ -124,13 +127,6 @@ def left_over(state: VenueState, judgement: Judgement, asset: str) -> Decimal:
     if any(unit.position is None for unit in judgement.units):
         return wallet
     return wallet - judgement.margin.cross_wallet_balance.get(asset, ZERO)
-
-
-def asset_unit(state: VenueState, asset: str, amount: Decimal) -> Decimal:
-    """Return one unit of an asset: by its listed scale, else the recorded amount's own last place."""
-    scale = state.assets.get(asset)
-    listed = None if scale is None else Decimal(1).scaleb(-min(int(scale), MAXIMUM_SCALE))
-    return printed_unit(amount, listed)
 
 
 def insurance_funds(state: VenueState, asset: str) -> list[Account]:

@@ -27,6 +27,7 @@ class Breach:
 
     Attributes:
         sequence: the first event after which it was.
+        place: of that event in the fold, which goes by time where that is asked for.
         occurred_at: of that event.
         policy: the risk policy in force then; None where the default one was assumed.
         evidence: that event, the marks, schedules and policy that it was judged by.
@@ -36,6 +37,7 @@ class Breach:
     """
 
     sequence: int
+    place: int
     occurred_at: datetime
     policy: RiskPolicy | None
     evidence: tuple[int, ...]
@@ -71,12 +73,22 @@ class UnansweredBreach:
 
 
 class BreachLog:
-    """Keeps the breaches that last, and those that ended without a liquidation."""
+    """Keeps the breaches that last, and those that ended without a liquidation.
+
+    Attributes:
+        unanswered: those that ended without one.
+        place: how many events the fold has met. Sequences do not say what came first in a fold by time.
+    """
 
     def __init__(self) -> None:
+        self.place = 0
         self.unanswered: list[UnansweredBreach] = []
         self._open: dict[Unit, Breach] = {}
         self._answered_until: dict[Unit, datetime] = {}
+
+    def before(self, _state: VenueState, _event: Event) -> None:
+        """Count an event that is met."""
+        self.place += 1
 
     def since(self, unit: Unit) -> Breach | None:
         """Return the breach that a unit is in."""
@@ -104,7 +116,7 @@ class BreachLog:
             evidence = (event.sequence, *judged_by(margin, unit.position, state))
             at = event.occurred_at
             continues = self._answered_until.get(unit) == at
-            self._open[unit] = Breach(event.sequence, at, policy, evidence, continues)
+            self._open[unit] = Breach(event.sequence, self.place, at, policy, evidence, continues)
             return
         breach = self._open.pop(unit, None)
         if breach is not None and not breach.first_step_is_due:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, cast
 
+from replay.audit.terms import moment_of, open_positions
 from replay.audit.units import Level, Unit, judged_by
 from replay.state.records import Account
 from replay.state.schedules import in_force
@@ -133,15 +134,23 @@ class CallLog:
         level = self._levels.get(unit)
         if level is None and _holds(state, unit):
             level = "undetermined"
-        policy = in_force(state.risk_policies, max(state.occurred_at, event.occurred_at))
+        policy = in_force(state.risk_policies, moment_of(state, event))
         self.recorded.append(
             RecordedCall(kind, unit, event.sequence, event.occurred_at, level, policy, period)
         )
 
 
 def _units(state: VenueState, name: str, instrument: str | None) -> list[Unit]:
-    """Return the units that a call can be of: the isolated positions it names, else the cross account."""
+    """Return the units that a call can be of: the isolated positions it names, else the cross account.
+
+    A call that names nothing, of an account whose cross part holds nothing, is of the only isolated
+    position that is open, where there is just one.
+    """
     account = state.accounts.get(name, Account(name))
+    if instrument is None and not open_positions(account, None):
+        isolated = [key for key in account.positions if account.positions[key].quantity]
+        if len(isolated) == 1:
+            return [Unit(name, isolated[0])]
     if instrument is None or account.margin_mode(instrument) != "isolated":
         return [Unit(name)]
     open_sides = [
@@ -155,12 +164,4 @@ def _units(state: VenueState, name: str, instrument: str | None) -> list[Unit]:
 def _holds(state: VenueState, unit: Unit) -> bool:
     """Tell whether a unit holds anything; without a level that is because nobody knows its level."""
     account = state.accounts.get(unit.account, Account(unit.account))
-    return any(
-        position.quantity
-        and (
-            account.margin_mode(key[0]) != "isolated"
-            if unit.position is None
-            else key == unit.position and account.margin_mode(key[0]) == "isolated"
-        )
-        for key, position in account.positions.items()
-    )
+    return bool(open_positions(account, unit.position))

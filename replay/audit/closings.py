@@ -66,10 +66,16 @@ class Closing:
 
 @dataclass(frozen=True, slots=True)
 class FundTakeover:
-    """The insurance fund's side of a trade in a liquidation."""
+    """The insurance fund's side of a trade in a liquidation.
+
+    Attributes:
+        sequence: the fund's fill.
+        place: of that fill in the fold.
+    """
 
     decision: Decision
     sequence: int
+    place: int
     fund: str
     trade: Side
 
@@ -123,9 +129,11 @@ class ClosingLog:
                 if fill.purpose in _PURPOSES:
                     self._fill(state, event, fill)
             case "TradeExecuted":
-                self._trade(state, event, cast("TradeExecuted", event.data))
+                self._trade(state, event, self._liquidations.place)
             case "LiquidationExecuted":
                 self._executed(state, cast("LiquidationExecuted", event.data))
+                for each in self._liquidations.listed_trades:
+                    self._trade(state, each.event, each.place)
             case _:
                 pass
 
@@ -153,9 +161,12 @@ class ClosingLog:
             trades = self._fund_trades if fund else self._other_trades
             trades.add((decision.liquidation, fill.trade_id))
         if fund:
-            self._take_over(FundTakeover(decision, event.sequence, fill.account, side))
+            place = self._liquidations.place
+            self._take_over(FundTakeover(decision, event.sequence, place, fill.account, side))
 
-    def _trade(self, state: VenueState, event: Event, trade: TradeExecuted) -> None:
+    def _trade(self, state: VenueState, event: Event, place: int) -> None:
+        """Look at a trade, as soon as a LiquidationExecuted lists it."""
+        trade = cast("TradeExecuted", event.data)
         decision = self._liquidations.decision(None, trade.trade_id)
         if decision is None or trade.buyer == trade.seller:
             return
@@ -168,7 +179,7 @@ class ClosingLog:
             self._close(state, event, decision, side, "fund" if fund else "other")
             if fund:
                 other_side = replace(side, quantity=-quantity)
-                self._take_over(FundTakeover(decision, event.sequence, other, other_side))
+                self._take_over(FundTakeover(decision, event.sequence, place, other, other_side))
 
     def _take_over(self, takeover: FundTakeover) -> None:
         self._takeovers.setdefault(takeover.decision.liquidation, []).append(takeover)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from ledger.amounts import ZERO
 from replay.audit.judgement import exact_seconds
+from replay.audit.terms import open_positions
 from replay.audit.units import Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from datetime import datetime
     from decimal import Decimal
 
@@ -28,6 +29,7 @@ class PartialStep:
 
     Attributes:
         sequence: its LiquidationExecuted.
+        place: of that event in the fold.
         ended_at: the latest ``occurred_at`` of that event and its fills.
         cooldown_seconds: by the policy at its decision; None where that says nothing.
         evidence: decision, LiquidationExecuted and fills.
@@ -35,6 +37,7 @@ class PartialStep:
 
     liquidation: str
     sequence: int
+    place: int
     ended_at: datetime
     cooldown_seconds: Decimal | None
     evidence: tuple[int, ...]
@@ -42,6 +45,10 @@ class PartialStep:
     def cooldown_left(self, at: datetime) -> Decimal:
         """Return for how many seconds from ``at`` on the unit is still left alone; zero or less is over."""
         return (self.cooldown_seconds or ZERO) - exact_seconds(at - self.ended_at)
+
+    def cools_down(self, at: datetime) -> bool:
+        """Tell whether a moment lies between the end of the step and that of its cooldown."""
+        return at >= self.ended_at and self.cooldown_left(at) > 0
 
 
 class PartialSteps:
@@ -55,15 +62,15 @@ class PartialSteps:
                 if _leaves_some_open(case, unit):
                     self._steps.setdefault(unit, []).append(_step(case))
 
-    def last_before(self, unit: Unit, sequence: int) -> PartialStep | None:
-        """Return a unit's last partial step that was reported before an event."""
+    def last_before(self, unit: Unit, place: int) -> PartialStep | None:
+        """Return a unit's last partial step that was reported before an event at a place in the fold."""
         steps = self._steps.get(unit, [])
-        earlier = bisect_left(steps, sequence, key=attrgetter("sequence"))
+        earlier = bisect_left(steps, place, key=attrgetter("place"))
         return steps[earlier - 1] if earlier else None
 
     def cooling(self, unit: Unit, breach: Breach) -> bool:
         """Tell whether a breach began while its unit was to be left alone."""
-        step = self.last_before(unit, breach.sequence)
+        step = self.last_before(unit, breach.place)
         return step is not None and step.cooldown_left(breach.occurred_at) > 0
 
     def leave_free(self, judgement: Judgement) -> bool:
@@ -81,6 +88,7 @@ def _step(case: LiquidationCase) -> PartialStep:
     return PartialStep(
         liquidation=case.data.liquidation,
         sequence=case.event.sequence,
+        place=case.place,
         ended_at=ended_at,
         cooldown_seconds=case.judgement.policy.cooldown_seconds,
         evidence=(case.judgement.sequence, case.event.sequence, *case.fills.sequences),
@@ -89,13 +97,9 @@ def _step(case: LiquidationCase) -> PartialStep:
 
 def _leaves_some_open(case: LiquidationCase, unit: Unit) -> bool:
     """Tell whether fills of a liquidation closed some of a unit and left some of it."""
-    held: Mapping[PositionKey, Decimal] = {
-        key: position.quantity
-        for key, position in case.before.account.positions.items()
-        if position.quantity and _unit(case, key) == unit
-    }
+    held = open_positions(case.before.account, unit.position)
     filled = {key: each.quantity for key, each in case.fills.by_position.items() if _unit(case, key) == unit}
-    left = any(quantity + filled.get(key, ZERO) for key, quantity in held.items())
+    left = any(position.quantity + filled.get(key, ZERO) for key, position in held.items())
     return left and any(filled.values())
 
 

@@ -67,6 +67,7 @@ class Facts:
 
     def before(self, state: VenueState, event: Event) -> None:
         """See an event with the state that it meets."""
+        self.breaches.before(state, event)
         self.precision.before(state, event)
         self.calls.before(state, event)
         self.liquidations.before(state, event)

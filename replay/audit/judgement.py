@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
+from replay.audit.terms import moment_of, open_positions
 from replay.audit.units import OVER, Unit, judged_by, unit_states
 from replay.margin import Market, Note, evaluate_account
 
@@ -31,6 +32,7 @@ class Judgement:
 
     Attributes:
         sequence: the event that is the decision.
+        place: of that event in the fold.
         occurred_at: of that event.
         verdict: ``justified`` where every unit that is liquidated was at or over the boundary,
             ``unjustified`` where one was certainly within, else ``undetermined``.
@@ -49,6 +51,7 @@ class Judgement:
     """
 
     sequence: int
+    place: int
     occurred_at: datetime
     verdict: Verdict
     state: MarginState
@@ -92,11 +95,7 @@ def units_judged(
     names. One of scope ``position`` is of the units to which the named positions belong.
     """
     units: dict[Unit, None] = {}
-    cross = any(
-        each.quantity and account.margin_mode(each.instrument) != "isolated"
-        for each in account.positions.values()
-    )
-    if not keys or (scope == "account" and cross):
+    if not keys or (scope == "account" and open_positions(account, None)):
         units[Unit(account.account)] = None
     for key in keys:
         isolated = account.margin_mode(key[0]) == "isolated"
@@ -119,7 +118,7 @@ def judge(
     books, or that the venue calls isolated while no isolated margin is in the ledger, leaves the
     verdict undetermined.
     """
-    moment = max(state.occurred_at, event.occurred_at)
+    moment = moment_of(state, event)
     market = Market.of(state, moment)
     margin = evaluate_account(account, market, with_prices=False)
     states = unit_states(margin)
@@ -144,14 +143,17 @@ def judge(
     ratio, maintenance = _figures(margin, decisive)
     since = [breaches.since(unit) for unit in units] if verdict == "justified" else []
     # A schedule can come into force between the last event and the decision: the breach is seen here.
-    sequence = max((event.sequence if each is None else each.sequence for each in since), default=None)
-    breached_at = None
-    for each in since:
-        if (event.sequence if each is None else each.sequence) == sequence:
-            breached_at = event.occurred_at if each is None else each.occurred_at
+    began = [
+        (breaches.place, event.sequence, event.occurred_at)
+        if each is None
+        else (each.place, each.sequence, each.occurred_at)
+        for each in since
+    ]
+    _, sequence, breached_at = max(began, default=(None, None, None))
     evidence = {one for unit in units for one in judged_by(margin, unit.position, state)}
     return Judgement(
         sequence=event.sequence,
+        place=breaches.place,
         occurred_at=event.occurred_at,
         verdict=verdict,
         state=decisive_state,

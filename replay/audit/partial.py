@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ledger.amounts import MAXIMUM_SCALE, ONE, ZERO, Rounding, divide, round_to
+from replay.audit.kept import kept_market
+from replay.audit.terms import open_positions
 from replay.margin import Market, evaluate_account, released_cost
 
 if TYPE_CHECKING:
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
-    from replay.audit.recorder import CaseFills, FillSum
+    from replay.audit.fills import CaseFills, FillSum
     from replay.audit.units import Unit
     from replay.margin import AccountMargin
     from replay.state.records import Account, Position, PositionKey
@@ -30,32 +32,11 @@ class DecidedOn:
     @classmethod
     def of(cls, state: VenueState, account: Account, moment: datetime) -> DecidedOn:
         """Keep an account and of the market what the account is evaluated by."""
-        market = Market.of(state, moment)
-        held = {key[0] for key in account.positions}
-        kept = replace(
-            market,
-            instruments={name: market.instruments[name] for name in held if name in market.instruments},
-            mark_prices={name: market.mark_prices[name] for name in held if name in market.mark_prices},
-            margin_schedules={
-                name: market.margin_schedules[name] for name in held if name in market.margin_schedules
-            },
-            asset_prices=dict(market.asset_prices),
-            collateral_schedules=dict(market.collateral_schedules),
-        )
-        return cls(account, kept)
+        return cls(account, kept_market(Market.of(state, moment), account))
 
     def positions(self, unit: Unit) -> dict[PositionKey, Position]:
         """Return a unit's open positions."""
-        return {
-            key: position
-            for key, position in sorted(self.account.positions.items())
-            if position.quantity
-            and (
-                self.account.margin_mode(key[0]) != "isolated"
-                if unit.position is None
-                else key == unit.position and self.account.margin_mode(key[0]) == "isolated"
-            )
-        }
+        return open_positions(self.account, unit.position)
 
     def is_linear(self, instrument: str) -> bool:
         """Tell whether a contract is listed and linear."""

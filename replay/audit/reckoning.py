@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from replay.audit.cooldown import PartialSteps
-    from replay.audit.recorder import FillSum, LiquidationCase
+    from replay.audit.fills import FillSum
+    from replay.audit.recorder import LiquidationCase
     from replay.audit.takeover import LiquidatedNotional
     from replay.margin import PositionMargin
     from replay.state.records import PositionKey

@@ -7,14 +7,15 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
 from ledger.amounts import MAXIMUM_SCALE, ONE, ZERO, exact
+from replay.audit.fills import CaseFill, CaseFills
 from replay.audit.judgement import Judgement, judge, units_judged
+from replay.audit.terms import moment_of
 from replay.margin import Market, evaluate_account
 from replay.state.records import Account
 from replay.state.schedules import in_force
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from ledger.events.envelope import Event
     from ledger.events.liquidations import LiquidationExecuted, LiquidationStarted
@@ -24,33 +25,6 @@ if TYPE_CHECKING:
     from replay.margin import AccountMargin
     from replay.state.records import Instrument, PositionKey
     from replay.state.venue_state import VenueState
-
-
-@dataclass(slots=True)
-class FillSum:
-    """The fills that closed one position in a liquidation.
-
-    Attributes:
-        quantity: signed contracts, bought positive.
-        value: Σ quantity × contract_size × price, signed, in the settlement asset.
-        uncertainty: by how much |value| may be off because prices are printed to so many places.
-        quantity_at: unsigned contracts of fills that are no auto-deleveraging, by price.
-        deleveraged: unsigned contracts of auto-deleveraging fills.
-        units: in what unit a price may be off, by price.
-        fees: what the account paid for them, by asset.
-        instrument: of the position, where listed.
-        rate: settlement asset → valuation currency at the last fill; None without a price.
-    """
-
-    quantity: Decimal = ZERO
-    value: Decimal = ZERO
-    uncertainty: Decimal = ZERO
-    quantity_at: dict[Decimal, Decimal] = field(default_factory=dict)
-    deleveraged: Decimal = ZERO
-    units: dict[Decimal, Decimal] = field(default_factory=dict)
-    fees: dict[str, Decimal] = field(default_factory=dict)
-    instrument: Instrument | None = None
-    rate: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +53,11 @@ class Circumstances:
 
 
 @dataclass(slots=True)
-class CaseFills:
-    """The liquidated account's own fills of a liquidation.
-
-    Attributes:
-        by_position: summed up.
-        sequences: the events that hold them.
-        last_at: the latest ``occurred_at`` of these.
-    """
-
-    by_position: dict[PositionKey, FillSum] = field(default_factory=dict)
-    sequences: list[int] = field(default_factory=list)
-    last_at: datetime | None = None
-
-
-@dataclass(slots=True)
 class LiquidationCase:
     """A LiquidationExecuted with what it met; fills are added as they come.
 
     Attributes:
+        place: of the event in the fold.
         before: what the liquidation met.
         judgement: what the rebuilt state says about the decision.
         partial_allowed: whether the risk policy in force has a partial step.
@@ -105,11 +65,30 @@ class LiquidationCase:
     """
 
     event: Event
+    place: int
     data: LiquidationExecuted
     before: Circumstances
     judgement: Judgement
     partial_allowed: bool
     fills: CaseFills
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierTrade:
+    """A trade of an account whose liquidation has begun; the LiquidationExecuted may yet list it.
+
+    Attributes:
+        event: the TradeExecuted.
+        place: of that event in the fold.
+        fill: the account's side.
+        before: what the account met it with; None where a fill that names the liquidation came first.
+    """
+
+    trade_id: str
+    event: Event
+    place: int
+    fill: CaseFill
+    before: Circumstances | None
 
 
 @dataclass(slots=True)
@@ -118,12 +97,14 @@ class BegunLiquidation:
 
     Attributes:
         before: what its first fill met, where fills came before the LiquidationExecuted.
+        trades: of the account since.
     """
 
     account: str
     judgement: Judgement
     before: Circumstances | None = None
     fills: CaseFills = field(default_factory=CaseFills)
+    trades: list[EarlierTrade] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +132,23 @@ class StrayFill:
 
 
 class LiquidationRecorder:
-    """Collects a case for every LiquidationExecuted; memory grows with their number alone.
+    """Collects a case for every LiquidationExecuted; memory grows with their number.
+
+    It also grows with the trades of accounts between LiquidationStarted and LiquidationExecuted,
+    since a TradeExecuted does not say that it is part of a liquidation.
 
     Where a LiquidationStarted of the same id and account came first, it is the decision and is
     judged by the state that it met; else the LiquidationExecuted is. Fills follow the
     LiquidationExecuted, or stand between it and its LiquidationStarted; either way the case is
     what the first of these events met.
+
+    Attributes:
+        cases: every LiquidationExecuted so far.
+        decisions: every decision so far.
+        stray_fills: liquidation fills that no recorded liquidation called for.
+        begun: what a LiquidationExecuted has yet to come of, by liquidation.
+        listed_trades: those trades before the last LiquidationExecuted that it lists; to be asked before
+            the fold goes on to the next event.
     """
 
     def __init__(self, breaches: BreachLog, precision: PrintedPrecision) -> None:
@@ -164,10 +156,17 @@ class LiquidationRecorder:
         self.decisions: list[Decision] = []
         self.stray_fills: list[StrayFill] = []
         self.begun: dict[str, BegunLiquidation] = {}
+        self.listed_trades: list[EarlierTrade] = []
+        self._begun_of: dict[str, dict[str, BegunLiquidation]] = {}
         self._breaches = breaches
         self._precision = precision
         self._latest: dict[str, LiquidationCase] = {}
         self._by_trade: dict[str, LiquidationCase] = {}
+
+    @property
+    def place(self) -> int:
+        """How many events the fold has met: where the one that it meets now stands."""
+        return self._breaches.place
 
     def decision(self, liquidation: str | None, trade_id: str | None = None) -> Decision | None:
         """Return the decision behind a liquidation that was recorded so far.
@@ -220,19 +219,38 @@ class LiquidationRecorder:
             ] or [(data.instrument, data.position_side or "both")]
         units = units_judged(account, data.scope, keys)
         judgement = judge(state, self._breaches, event, account, units)
-        self.begun[data.liquidation] = BegunLiquidation(data.account, judgement)
+        self._end(data.liquidation)
+        begun = BegunLiquidation(data.account, judgement)
+        self.begun[data.liquidation] = begun
+        self._begun_of.setdefault(data.account, {})[data.liquidation] = begun
         self.decisions.append(Decision(data.liquidation, data.account, judgement))
         self._breaches.answer(units)
+
+    def _end(self, liquidation: str) -> None:
+        """Forget a liquidation that had begun."""
+        begun = self.begun.pop(liquidation, None)
+        if begun is not None:
+            others = self._begun_of[begun.account]
+            del others[liquidation]
+            if not others:
+                del self._begun_of[begun.account]
 
     def _executed(self, state: VenueState, event: Event, data: LiquidationExecuted) -> None:
         before = circumstances(state, data.account)
         keys = list(dict.fromkeys((each.instrument, each.position_side or "both") for each in data.takeovers))
         units = units_judged(before.account, data.scope, keys)
         begun = self.begun.get(data.liquidation)
+        self.listed_trades = []
         if begun is not None and begun.account == data.account:
-            del self.begun[data.liquidation]
+            self._end(data.liquidation)
             judgement, fills = begun.judgement, begun.fills
+            listed = {name for takeover in data.takeovers for name in takeover.trade_ids}
+            self.listed_trades = [each for each in begun.trades if each.trade_id in listed]
             before = begun.before or before
+            for each in reversed(self.listed_trades):
+                before = each.before or before
+            for each in self.listed_trades:
+                fills.add(each.fill)
         else:
             fills = CaseFills()
             judgement = judge(
@@ -240,10 +258,10 @@ class LiquidationRecorder:
             )
             self.decisions.append(Decision(data.liquidation, data.account, judgement))
         self._breaches.answer(units)
-        moment = max(state.occurred_at, event.occurred_at)
+        moment = moment_of(state, event)
         policy = in_force(state.risk_policies, moment)
         partial = policy is not None and (policy.partial_fraction or ONE) < 1
-        case = LiquidationCase(event, data, before, judgement, partial, fills)
+        case = LiquidationCase(event, self.place, data, before, judgement, partial, fills)
         self.cases.append(case)
         self._latest[data.liquidation] = case
         for takeover in data.takeovers:
@@ -268,60 +286,45 @@ class LiquidationRecorder:
                 stray = StrayFill(event.sequence, fill.account, fill.instrument, fill.liquidation)
                 self.stray_fills.append(stray)
         elif fill.account == account:
-            quantity = fill.quantity if fill.side == "buy" else -fill.quantity
-            key: PositionKey = (fill.instrument, fill.position_side or "both")
-            self._add(state, event, fills, key, quantity, fill.price, deleveraged=fill.purpose == "adl")
-            _add_fee(fills.by_position[key], fill.fee, fill.fee_asset)
+            fills.add(
+                CaseFill.of(
+                    state,
+                    event,
+                    self._precision,
+                    key=(fill.instrument, fill.position_side or "both"),
+                    quantity=fill.quantity if fill.side == "buy" else -fill.quantity,
+                    price=fill.price,
+                    fee=(fill.fee, fill.fee_asset),
+                    deleveraged=fill.purpose == "adl",
+                )
+            )
 
     def _trade(self, state: VenueState, event: Event, trade: TradeExecuted) -> None:
-        case = self._by_trade.get(trade.trade_id)
-        if case is None or trade.buyer == trade.seller:
+        if trade.buyer == trade.seller:
             return
-        key: PositionKey = (trade.instrument, "both")
+        case = self._by_trade.get(trade.trade_id)
         sides = (
             (trade.buyer, trade.quantity, trade.buyer_fee),
             (trade.seller, -trade.quantity, trade.seller_fee),
         )
         for account, quantity, fee in sides:
-            if account == case.data.account:
-                self._add(state, event, case.fills, key, quantity, trade.price, deleveraged=False)
-                _add_fee(case.fills.by_position[key], fee, trade.fee_asset)
-
-    def _add(
-        self,
-        state: VenueState,
-        event: Event,
-        fills: CaseFills,
-        key: PositionKey,
-        quantity: Decimal,
-        price: Decimal,
-        *,
-        deleveraged: bool,
-    ) -> None:
-        fills.sequences.append(event.sequence)
-        fills.last_at = event.occurred_at if fills.last_at is None else max(fills.last_at, event.occurred_at)
-        total = fills.by_position.setdefault(key, FillSum())
-        total.quantity += quantity
-        if deleveraged:
-            total.deleveraged += abs(quantity)
-        else:
-            total.quantity_at[price] = total.quantity_at.get(price, ZERO) + abs(quantity)
-        instrument = state.instruments.get(key[0])
-        if instrument is not None:
-            unit = self._precision.unit(price, instrument, event)
-            total.value += quantity * instrument.contract_size * price
-            total.uncertainty += abs(quantity) * instrument.contract_size * unit
-            total.units[price] = unit
-            total.instrument = instrument
-            total.rate = Market.of(state).rate(instrument.settlement_asset)
-
-
-def _add_fee(total: FillSum, fee: Decimal | None, asset: str | None) -> None:
-    """Add the fee of a fill; without an asset it is in the settlement asset, where that is known."""
-    if asset is None and total.instrument is not None:
-        asset = total.instrument.settlement_asset
-    if fee and asset is not None:
-        total.fees[asset] = total.fees.get(asset, ZERO) + fee
+            begun = self._begun_of.get(account, {}).values() if case is None else ()
+            if not begun and (case is None or case.data.account != account):
+                continue
+            fill = CaseFill.of(
+                state,
+                event,
+                self._precision,
+                key=(trade.instrument, "both"),
+                quantity=quantity,
+                price=trade.price,
+                fee=(fee, trade.fee_asset),
+            )
+            if case is not None:
+                case.fills.add(fill)
+            for each in begun:
+                before = circumstances(state, account) if each.before is None else None
+                each.trades.append(EarlierTrade(trade.trade_id, event, self.place, fill, before))
 
 
 def circumstances(state: VenueState, name: str) -> Circumstances:

@@ -1,4 +1,4 @@
-"""What several checks ask of a state: the terms in force, one unit of an asset, whose books are in doubt."""
+"""What several checks ask of a state: the terms in force, what a unit holds, one unit of an asset, doubts."""
 
 from __future__ import annotations
 
@@ -13,12 +13,23 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from ledger.events.cash import LossSocialised
     from ledger.events.envelope import Event
-    from replay.state.records import Account
+    from replay.audit.units import Unit
+    from replay.margin import AccountMargin
+    from replay.state.records import Account, Position, PositionKey
     from replay.state.venue_state import VenueState
 
 FOR_ALL = ""
 """Under this name the state keeps fee and funding schedules that name no instrument."""
+
+INSURANCE_FUND, ADL, SOCIALISED_LOSS = "insurance_fund", "adl", "socialised_loss"
+WATERFALL = ("order_book", INSURANCE_FUND, ADL, SOCIALISED_LOSS)
+"""The steps of a full liquidation, in their order."""
+
+BY_EQUITY = "equity"
+LOSS_ALLOCATIONS = (BY_EQUITY,)
+"""By what a policy can share out a loss."""
 
 Version = TypeVar("Version", bound=Effective)
 
@@ -57,3 +68,40 @@ def is_one_sided(state: VenueState, event: Event) -> bool:
     return (
         source is not None and source.system is not None and state.sources.get(source.system) == "one_sided"
     )
+
+
+def open_positions(account: Account, position: PositionKey | None) -> dict[PositionKey, Position]:
+    """Return an account's open positions of one unit: an isolated position, or (None) the cross part."""
+    return {
+        key: each
+        for key, each in sorted(account.positions.items())
+        if each.quantity
+        and (
+            account.margin_mode(key[0]) != "isolated"
+            if position is None
+            else key == position and account.margin_mode(key[0]) == "isolated"
+        )
+    }
+
+
+def unit_name(unit: Unit) -> str:
+    """Return how a message names a unit."""
+    return unit.account if unit.position is None else f"{unit.account} in {unit.position[0]} (isolated)"
+
+
+def followed_from(margin: AccountMargin, instrument: str | None = None) -> list[int]:
+    """Return the sequences of the marks and schedules that an account's requirement follows from."""
+    return [
+        sequence
+        for position in margin.positions
+        if instrument in (None, position.instrument)
+        for sequence in (position.mark_sequence, position.schedule_sequence)
+        if sequence is not None
+    ]
+
+
+def completes_loss(state: VenueState, loss: LossSocialised) -> bool:
+    """Tell whether this is the part of a socialised loss that makes it complete."""
+    pending = state.pending_losses.get((loss.liquidation or "", loss.asset, loss.amount, int(loss.parts)))
+    parts = set() if pending is None else set(pending.parts)
+    return int(loss.part) not in parts and len(parts) + 1 == int(loss.parts)

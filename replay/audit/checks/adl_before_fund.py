@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from ledger.amounts import ZERO, exact, format_exact
-from replay.audit.bankruptcy import bankruptcy_price_at, insurance_funds, tick_of, unit_equity, unit_of
+from replay.audit.bankruptcy import bankruptcy_price_at, determined_equity, insurance_funds, tick_of, unit_of
 from replay.audit.check import Check, FindingKind
+from replay.audit.kept import kept_market
+from replay.audit.terms import ADL, INSURANCE_FUND, WATERFALL, moment_of
 from replay.findings import Severity
 from replay.margin import Market, evaluate_account, signed_cost, signed_value
 from replay.state.records import Position
@@ -35,7 +37,6 @@ FUND_COULD_PAY = FindingKind(
     "liquidation and instrument, and what the fund took over after that. Evidence: the first "
     "auto-deleveraging and the decision.",
 )
-_DEFAULT_WATERFALL = ("order_book", "insurance_fund", "adl", "socialised_loss")
 
 
 @dataclass(slots=True)
@@ -43,11 +44,13 @@ class _Case:
     """The first auto-deleveraging of a liquidation in an instrument, with what it met.
 
     Attributes:
+        place: of the event in the fold.
         quantity: contracts that were auto-deleveraged, without sign.
         owed: what the fund already owes in this liquidation, in the settlement asset.
     """
 
     event: Event
+    place: int
     data: PositionAutoDeleveraged
     decision: Decision
     fund: Account
@@ -94,7 +97,7 @@ class AdlBeforeFund(Check):
                 (
                     abs(each.trade.quantity)
                     for each in self.facts.closings.takeovers(case.data.liquidation)
-                    if each.trade.key[0] == case.data.instrument and each.sequence > case.event.sequence
+                    if each.trade.key[0] == case.data.instrument and each.place > case.place
                 ),
                 ZERO,
             )
@@ -127,17 +130,19 @@ class AdlBeforeFund(Check):
         tick = tick_of(data.price, instrument, event, self.facts.precision)
         key: PositionKey = (data.instrument, held[0].position_side if len(held) == 1 else "both")
         price = bankruptcy_price_at(decision.judgement, key, instrument, tick)
-        equity = unit_equity(decision.judgement, unit_of(decision.judgement, key))
+        equity = determined_equity(decision.judgement, unit_of(decision.judgement, key))
         mark = held[0].mark_price if len(held) == 1 else None
         if price is None or mark is None or equity is None:
             self._unknown["auto-deleveragings have no bankruptcy price: the decision is undetermined"] += 1
             return None
+        market = Market.of(state, moment_of(state, event))
         return _Case(
             event=event,
+            place=self.facts.liquidations.place,
             data=data,
             decision=decision,
             fund=funds[0],
-            market=_kept(Market.of(state, max(state.occurred_at, event.occurred_at)), funds[0], instrument),
+            market=kept_market(market, funds[0], data.instrument),
             instrument=instrument,
             long=held[0].quantity > 0,
             mark=mark,
@@ -174,25 +179,10 @@ class AdlBeforeFund(Check):
 
 
 def _fund_comes_first(waterfall: Sequence[str] | None) -> bool:
-    steps = list(_DEFAULT_WATERFALL if waterfall is None else waterfall)
-    if "insurance_fund" not in steps:
+    steps = list(WATERFALL if waterfall is None else waterfall)
+    if INSURANCE_FUND not in steps:
         return False
-    return "adl" not in steps or steps.index("insurance_fund") < steps.index("adl")
-
-
-def _kept(market: Market, fund: Account, instrument: Instrument) -> Market:
-    """Return a market that stays as it is while the fold goes on, of what the fund would hold."""
-    names = {instrument.instrument, *(key[0] for key in fund.positions)}
-    return replace(
-        market,
-        instruments={name: market.instruments[name] for name in names},
-        mark_prices={name: market.mark_prices[name] for name in names if name in market.mark_prices},
-        asset_prices=dict(market.asset_prices),
-        margin_schedules={
-            name: market.margin_schedules[name] for name in names if name in market.margin_schedules
-        },
-        collateral_schedules=dict(market.collateral_schedules),
-    )
+    return ADL not in steps or steps.index(INSURANCE_FUND) < steps.index(ADL)
 
 
 def _could_take(case: _Case, quantity: Decimal) -> bool | None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, cast
 
-from ledger.amounts import ZERO, Rounding, divide, exact, format_exact
+from ledger.amounts import MAXIMUM_SCALE, ZERO, Rounding, divide, exact, format_exact
 from replay.audit.check import Check, FindingKind
 from replay.audit.terms import asset_unit, moment_of, terms_in_force
 from replay.findings import Severity
 
 if TYPE_CHECKING:
-    from decimal import Decimal
+    from collections.abc import Sequence
 
     from ledger.events.cash import FeeCharged
     from ledger.events.envelope import Event
@@ -30,10 +31,14 @@ BEYOND_SCHEDULE = FindingKind(
     "the maker's or the taker's as the fill says, else the greater (of a rebate: the lesser) of the two; "
     "for purposes `liquidation` and `adl` it is the greater of the taker's and the liquidation rate. The "
     "other case is a liquidation whose FeeCharged (those that refer to it and are paid by the liquidated "
-    "account) come to more than liquidation rate × notional of its fills. Only fees in the settlement "
-    "asset are compared. Evidence: the fill and the fee schedule; of a liquidation fee the charges and the"
-    " fills.",
+    "account) come to more than liquidation rate × notional of its fills, rounded up for each of them. Only "
+    "fees in the settlement asset are compared, and none on options: venues charge them on the underlying, "
+    "and that is not modelled. Evidence: the fill and the fee schedule; of a liquidation fee the charges "
+    "and the fills.",
 )
+
+_EXACT = Decimal(1).scaleb(-MAXIMUM_SCALE)
+_ON_OPTIONS = "are on options, whose fees on the underlying are not modelled"
 
 _Purpose = Literal["trade", "liquidation", "adl"]
 _Liquidity = Literal["maker", "taker"]
@@ -58,17 +63,19 @@ class _LiquidationFees:
     """What a liquidation was charged by FeeCharged, and what its fills allow.
 
     Attributes:
-        allowed: by asset, rounded up for each fill.
+        allowed: by asset, of each fill, at scale 18 rounded up.
         charges: (sequence, asset, amount) of each charge.
+        units: the finest unit of an asset that its charges show.
         fills: sequences.
-        unknown: whether a fill had no fee schedule or unlisted terms.
+        unknown: why the liquidation rate gives nothing that the charges could be held against; else None.
     """
 
     account: str
-    allowed: dict[str, Decimal] = field(default_factory=dict)
+    allowed: dict[str, list[Decimal]] = field(default_factory=dict)
     charges: list[tuple[int, str, Decimal]] = field(default_factory=list)
+    units: dict[str, Decimal] = field(default_factory=dict)
     fills: list[int] = field(default_factory=list)
-    unknown: bool = False
+    unknown: str | None = None
 
 
 class Fees(Check):
@@ -99,6 +106,8 @@ class Fees(Check):
                 fees = self._of_liquidation(state, charge.reference, charge.account)
                 if fees is not None:
                     fees.charges.append((event.sequence, charge.asset, charge.amount))
+                    unit = asset_unit(state, charge.asset, charge.amount)
+                    fees.units[charge.asset] = min(unit, fees.units.get(charge.asset, unit))
 
     def _fill(self, state: VenueState, event: Event, fill: FillRecorded) -> None:
         if fill.fee:
@@ -119,13 +128,13 @@ class Fees(Check):
         fees.fills.append(event.sequence)
         instrument = state.instruments.get(fill.instrument)
         schedule = terms_in_force(state.fee_schedules, fill.instrument, moment_of(state, event))
-        if instrument is None or schedule is None:
-            fees.unknown = True
-            return
-        asset = instrument.settlement_asset
-        unit = asset_unit(state, asset, ZERO)
-        most = charge_at(instrument, fill.quantity, fill.price, schedule.liquidation_rate, unit)
-        fees.allowed[asset] = fees.allowed.get(asset, ZERO) + most
+        if instrument is not None and instrument.kind == "option":
+            fees.unknown = _ON_OPTIONS
+        elif instrument is None or schedule is None:
+            fees.unknown = fees.unknown or "of a liquidation have no fee schedule in force"
+        else:
+            most = charge_at(instrument, fill.quantity, fill.price, schedule.liquidation_rate, _EXACT)
+            fees.allowed.setdefault(instrument.settlement_asset, []).append(most)
 
     def _of_liquidation(
         self, state: VenueState, liquidation: str | None, account: str
@@ -141,6 +150,9 @@ class Fees(Check):
         instrument = state.instruments.get(side.instrument)
         if instrument is None:
             self._skipped["are of an instrument that is not listed"] += 1
+            return
+        if instrument.kind == "option":
+            self._skipped[_ON_OPTIONS] += 1
             return
         asset = side.fee_asset or instrument.settlement_asset
         if asset != instrument.settlement_asset:
@@ -180,8 +192,8 @@ class Fees(Check):
         for name, fees in self._liquidations.items():
             if not fees.charges:
                 continue
-            if fees.unknown:
-                self._skipped["of a liquidation have no fee schedule in force"] += len(fees.charges)
+            if fees.unknown is not None:
+                self._skipped[fees.unknown] += len(fees.charges)
                 continue
             self._add_up(name, fees)
         for why, count in sorted(self._skipped.items()):
@@ -189,29 +201,37 @@ class Fees(Check):
 
     def _add_up(self, name: str, fees: _LiquidationFees) -> None:
         """Report, for each asset, the charge with which the sum went beyond what the fills allow."""
+        allowed = {asset: _rounded_up(each, fees.units.get(asset)) for asset, each in fees.allowed.items()}
         totals: dict[str, Decimal] = {}
         beyond: dict[str, int] = {}
         for sequence, asset, amount in fees.charges:
             totals[asset] = totals.get(asset, ZERO) + amount
-            if totals[asset] > fees.allowed.get(asset, ZERO):
+            if totals[asset] > allowed.get(asset, ZERO):
                 beyond.setdefault(asset, sequence)
         for asset, sequence in beyond.items():
-            if fees.fills and asset not in fees.allowed:
+            if fees.fills and asset not in allowed:
                 self._skipped["are in another asset than the settlement asset"] += 1
                 continue
-            allowed = fees.allowed.get(asset, ZERO)
-            if totals[asset] <= allowed:
+            most = allowed.get(asset, ZERO)
+            if totals[asset] <= most:
                 continue
             self.report(
                 BEYOND_SCHEDULE,
                 f"{fees.account} was charged {format_exact(totals[asset])} {asset} for liquidation {name}; "
-                f"the liquidation rate on what was closed gives {format_exact(allowed)} at most",
+                f"the liquidation rate on what was closed gives {format_exact(most)} at most",
                 account=fees.account,
                 sequence=sequence,
                 evidence=(*(each for each, _, _ in fees.charges), *fees.fills),
                 recorded=format_exact(totals[asset]),
-                rebuilt=format_exact(allowed),
+                rebuilt=format_exact(most),
             )
+
+
+def _rounded_up(amounts: Sequence[Decimal], unit: Decimal | None) -> Decimal:
+    """Return the sum of amounts, each rounded up to whole units where a unit is given."""
+    if unit is None:
+        return sum(amounts, ZERO)
+    return sum((divide(each, unit, scale=0, rounding=Rounding.CEILING) * unit for each in amounts), ZERO)
 
 
 def charge_at(
@@ -220,10 +240,10 @@ def charge_at(
     """Return rate × notional of a fill, rounded up to whole units of the settlement asset.
 
     The notional is quantity × contract_size × price (linear), or ÷ price (inverse), without sign; at
-    price zero an inverse contract has none.
+    price zero an inverse contract has none. An option's would be that of its premium.
     """
     size = quantity * instrument.contract_size * rate
-    if instrument.contract == "linear":
+    if instrument.priced_as == "linear":
         return divide(size * abs(price), unit, scale=0, rounding=Rounding.CEILING) * unit
     if not price:
         return ZERO

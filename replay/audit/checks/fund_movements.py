@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from ledger.amounts import ZERO, exact, format_exact
-from replay.audit.bankruptcy import asset_unit, left_over
+from replay.audit.bankruptcy import left_over
 from replay.audit.check import Check, FindingKind
+from replay.audit.terms import asset_unit
 from replay.findings import Severity
 
 if TYPE_CHECKING:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
 
 from ledger.amounts import ZERO, exact, format_exact
 from replay.audit.check import Check, FindingKind
+from replay.audit.kept import kept_market
 from replay.audit.terms import moment_of
 from replay.audit.units import OVER, unit_states
 from replay.findings import Severity
@@ -89,7 +90,7 @@ class LateDeposits(Check):
             return
         name = judgement.margin.account
         account = state.accounts.get(name, Account(name))
-        market = _kept(Market.of(state, moment_of(state, event)), account)
+        market = kept_market(Market.of(state, moment_of(state, event)), account)
         decision = _Decision(
             event.sequence, event.occurred_at, event.received_at, judgement.units, account, market
         )
@@ -136,21 +137,6 @@ def _payment(event: Event) -> _Payment | None:
             return _Payment(adjusted.account, None, adjusted.amount, key) if adjusted.amount > 0 else None
         case _:
             return None
-
-
-def _kept(market: Market, account: Account) -> Market:
-    """Return a market that stays as it is while the fold goes on, with what an account needs of it."""
-    needed: set[str | None] = {key[0] for key in (*account.positions, *account.open_orders)}
-    needed |= {each.index for name, each in market.instruments.items() if name in needed}
-    kept: dict[str, Any] = {}
-    for each in fields(market):
-        shared = getattr(market, each.name)
-        if isinstance(shared, dict):
-            # What is kept by instrument is most of a market; assets and indices are few.
-            kept[each.name] = {
-                key: value for key, value in shared.items() if key in needed or key not in market.instruments
-            }
-    return replace(market, **kept)
 
 
 def _would_have_cured(decision: _Decision, payment: _Payment) -> bool:

@@ -8,6 +8,7 @@ from ledger.amounts import exact, format_exact
 from replay.audit.check import Check, FindingKind
 from replay.audit.cooldown import PartialSteps
 from replay.audit.judgement import exact_seconds
+from replay.audit.terms import unit_name
 from replay.audit.units import unit_amounts, unit_equity
 from replay.findings import Severity
 
@@ -44,8 +45,9 @@ class LiquidationCooldown(Check):
         for decision in self.facts.liquidations.decisions:
             judgement = decision.judgement
             for unit in judgement.units:
-                step = steps.last_before(unit, judgement.sequence)
-                if step is None or step.cooldown_left(judgement.occurred_at) <= 0:
+                step = steps.last_before(unit, judgement.place)
+                # A late fact may have been decided before the step ended: it is no further liquidation.
+                if step is None or not step.cools_down(judgement.occurred_at):
                     continue
                 solvent = _is_solvent(judgement, unit)
                 if solvent is None:
@@ -62,10 +64,9 @@ class LiquidationCooldown(Check):
         judgement = decision.judgement
         after = format_exact(exact_seconds(judgement.occurred_at - step.ended_at))
         cooldown = None if step.cooldown_seconds is None else format_exact(step.cooldown_seconds)
-        isolated = "" if unit.position is None else f" in {unit.position[0]} (isolated)"
         self.report(
             DURING_COOLDOWN,
-            f"liquidation {decision.liquidation} of {unit.account}{isolated} was decided {after} s after the "
+            f"liquidation {decision.liquidation} of {unit_name(unit)} was decided {after} s after the "
             f"end of partial liquidation {step.liquidation} (sequence {step.sequence}); the cooldown is "
             f"{cooldown} s",
             account=unit.account,

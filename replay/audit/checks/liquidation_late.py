@@ -9,6 +9,7 @@ from ledger.amounts import exact, format_exact
 from replay.audit.check import Check, FindingKind
 from replay.audit.cooldown import PartialSteps
 from replay.audit.judgement import exact_seconds
+from replay.audit.terms import unit_name
 from replay.findings import Severity
 
 if TYPE_CHECKING:
@@ -84,10 +85,9 @@ class LiquidationLate(Check):
         unit: Unit,
         breach: Breach,
     ) -> None:
-        isolated = "" if unit.position is None else f" in {unit.position[0]} (isolated)"
         self.report(
             LATE,
-            f"liquidation {liquidation} of {unit.account}{isolated} was decided {format_exact(waited)} s "
+            f"liquidation {liquidation} of {unit_name(unit)} was decided {format_exact(waited)} s "
             f"after the boundary was reached at sequence {breach.sequence}; {format_exact(limit)} s are "
             "allowed",
             account=unit.account,

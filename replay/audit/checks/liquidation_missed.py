@@ -8,6 +8,7 @@ from ledger.amounts import ZERO, exact
 from replay.audit.check import Check, FindingKind
 from replay.audit.cooldown import PartialSteps
 from replay.audit.judgement import exact_seconds
+from replay.audit.terms import unit_name
 from replay.findings import Severity
 
 if TYPE_CHECKING:
@@ -21,10 +22,10 @@ MISSED = FindingKind(
     "liquidation_missed",
     Severity.ERROR,
     "An account, or an isolated position, was at or over the liquidation boundary, and no liquidation of "
-    "it was recorded before it recovered, was closed, or the ledger ended at a later time. Where the risk "
-    "policy in force when it began, or `--max-latency`, says how long the engine may take, only if it "
-    "lasted longer; the cooldown after a partial liquidation does not count. A warning where no risk "
-    "policy was in force and the default one was assumed. Evidence: the event that began it with the "
+    "it was recorded before it recovered, was closed, or the ledger ended, at a later time than it began. "
+    "Where the risk policy in force when it began, or `--max-latency`, says how long the engine may take, "
+    "only if it lasted longer; the cooldown after a partial liquidation does not count. A warning where no "
+    "risk policy was in force and the default one was assumed. Evidence: the event that began it with the "
     "marks, schedules and policy that it was judged by, and the event that ended it.",
 )
 
@@ -53,16 +54,16 @@ class LiquidationMissed(Check):
             self.could_not_check(
                 f"no margin schedule is recorded for {shown}: nobody who holds them has a boundary"
             )
+        for sentence in self.facts.undetermined.sentences(state):
+            self.could_not_check(sentence)
 
     def _was_due(self, each: UnansweredBreach, until: datetime, steps: PartialSteps) -> bool:
         """Tell whether the engine had its time to act, apart from a cooldown that it had to wait out."""
         breach = each.breach
         lasted = exact_seconds(until - breach.occurred_at)
         limit: Decimal | None = self.facts.latency_limit(breach.policy)
-        step = steps.last_before(each.unit, breach.sequence)
+        step = steps.last_before(each.unit, breach.place)
         waiting = ZERO if step is None else max(step.cooldown_left(breach.occurred_at), ZERO)
-        if limit is None and not waiting:
-            return True
         return lasted - waiting > (limit or ZERO)
 
     def _missed(self, missed: UnansweredBreach) -> None:
@@ -71,11 +72,10 @@ class LiquidationMissed(Check):
             end = "and still is at the end"
         else:
             end = f"until sequence {missed.ended}, when it {'was closed' if missed.closed else 'recovered'}"
-        what = unit.account if unit.position is None else f"{unit.account} in {unit.position[0]} (isolated)"
         self.report(
             MISSED,
-            f"{what} was at or over the liquidation boundary from sequence {breach.sequence} {end}, and was "
-            "not liquidated",
+            f"{unit_name(unit)} was at or over the liquidation boundary from sequence {breach.sequence} "
+            f"{end}, and was not liquidated",
             severity=None if breach.policy_recorded else Severity.WARNING,
             account=unit.account,
             instrument=None if unit.position is None else unit.position[0],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ledger.amounts import exact, format_exact
 from replay.audit.check import Check, FindingKind
 from replay.audit.judgement import exact_seconds
+from replay.audit.terms import unit_name
 from replay.findings import Severity
 
 if TYPE_CHECKING:
@@ -59,12 +60,11 @@ class MarginCallMissing(Check):
         if lasted <= grace:
             return
         unit = period.unit
-        what = unit.account if unit.position is None else f"{unit.account} in {unit.position[0]} (isolated)"
         end = "to the end" if period.ended is None else f"until sequence {period.ended}"
         self.report(
             MISSING,
-            f"{what} was at or over the margin call ratio from sequence {period.sequence} {end}, for "
-            f"{format_exact(lasted)} s, and was not called; {format_exact(grace)} s are allowed",
+            f"{unit_name(unit)} was at or over the margin call ratio from sequence {period.sequence} {end}, "
+            f"for {format_exact(lasted)} s, and was not called; {format_exact(grace)} s are allowed",
             account=unit.account,
             instrument=None if unit.position is None else unit.position[0],
             sequence=period.sequence,

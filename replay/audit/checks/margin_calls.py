@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ledger.amounts import exact, format_exact
 from replay.audit.check import Check, FindingKind
 from replay.audit.judgement import exact_seconds
+from replay.audit.terms import unit_name
 from replay.findings import Severity
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ class MarginCallLate(Check):
             elif waited > limit:
                 self.report(
                     LATE,
-                    f"{_name(call)} was called {format_exact(waited)} s after the margin call ratio was "
-                    f"reached at sequence {period.sequence}; {format_exact(limit)} s are allowed",
+                    f"{unit_name(call.unit)} was called {format_exact(waited)} s after the margin call ratio "
+                    f"was reached at sequence {period.sequence}; {format_exact(limit)} s are allowed",
                     account=call.unit.account,
                     instrument=_instrument(call),
                     sequence=call.sequence,
@@ -101,7 +102,7 @@ class MarginCallUnjustified(Check):
         was = "was called for margin" if call.kind == "issued" else "was said to have met its margin call"
         self.report(
             UNJUSTIFIED,
-            f"{_name(call)} {was} while it was {rebuilt}",
+            f"{unit_name(call.unit)} {was} while it was {rebuilt}",
             account=call.unit.account,
             instrument=_instrument(call),
             sequence=call.sequence,
@@ -109,11 +110,6 @@ class MarginCallUnjustified(Check):
             recorded="called" if call.kind == "issued" else "cured",
             rebuilt=rebuilt,
         )
-
-
-def _name(call: RecordedCall) -> str:
-    unit = call.unit
-    return unit.account if unit.position is None else f"{unit.account} in {unit.position[0]} (isolated)"
 
 
 def _instrument(call: RecordedCall) -> str | None:

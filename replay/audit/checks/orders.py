@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from ledger.amounts import exact, format_exact
 from replay.audit.check import Check, FindingKind
-from replay.audit.checks.withdrawals import followed_from
-from replay.audit.terms import in_doubt, is_one_sided
+from replay.audit.terms import followed_from, in_doubt, is_one_sided
 from replay.findings import Severity
 from replay.margin import Market, evaluate_account
 from replay.state.records import Account

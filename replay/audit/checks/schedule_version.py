@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from replay.audit.check import Check, FindingKind
+from replay.audit.terms import moment_of
 from replay.audit.units import unit_positions
 from replay.findings import Severity
 from replay.state.records import Account
@@ -48,7 +49,7 @@ class ScheduleVersion(Check):
         if not recorded:
             self._unknown += 1
             return
-        moment = max(state.occurred_at, event.occurred_at)
+        moment = moment_of(state, event)
         account = state.accounts.get(started.account, Account(started.account))
         versions = [
             in_force(

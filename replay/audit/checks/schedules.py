@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 
 from ledger.amounts import ONE, exact, format_exact
 from ledger.events.policies import CollateralScheduleSet, MarginScheduleSet, RiskPolicySet
+from replay.audit.bankruptcy import ALLOCATIONS
 from replay.audit.check import Check, FindingKind
+from replay.audit.terms import LOSS_ALLOCATIONS, WATERFALL
 from replay.findings import Severity
+from replay.margin import open_interest, portfolio
+from replay.margin.adl import ADL_RANKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,19 +30,12 @@ INCONSISTENT = FindingKind(
     "without a cap, a maintenance amount is not the one that makes the requirement continuous (the amount "
     "of the tier before, plus floor × the difference of the rates), or the initial margin at a tier's "
     "greatest leverage is below its maintenance margin rate. Of the other models: a parameter is missing "
-    "or out of its range. Of a policy: the warning ratio is above the margin call ratio, the margin call "
-    "ratio is not below 1, the partial fraction is above 1, the waterfall has steps that are not known or "
-    "not in their order, or the ADL rank is not known. It is recorded as sent and used as recorded. "
+    "or out of its range, so that nothing is margined by it. Of a policy: the warning ratio is above the "
+    "margin call ratio, the margin call ratio is not below 1, the partial fraction is above 1, the "
+    "waterfall has steps that are not known or not in their order, or the ADL rank, the bankruptcy "
+    "allocation or the loss allocation is not known. It is recorded as sent and used as recorded. "
     "Evidence: the schedule or policy.",
 )
-
-WATERFALL = ("order_book", "insurance_fund", "adl", "socialised_loss")
-"""The steps of a full liquidation, in their order."""
-
-ADL_RANKS = ("pnl_leverage", "price_leverage")
-
-_FRACTIONS = ("base_initial_margin_fraction", "maintenance_fraction")
-_CAPS = ("open_interest_lower_cap", "open_interest_upper_cap")
 
 
 class Schedules(Check):
@@ -85,23 +82,38 @@ def _margin_schedule(schedule: MarginScheduleSet) -> Iterator[str]:
 
 
 def _open_interest(parameters: Mapping[str, Decimal]) -> Iterator[str]:
-    yield from _missing(parameters, (*_FRACTIONS, *_CAPS))
-    for name in _FRACTIONS:
+    yield from _missing(parameters, open_interest.PARAMETERS)
+    for name in (open_interest.BASE, open_interest.MAINTENANCE):
         value = parameters.get(name)
         if value is not None and not 0 < value <= ONE:
             yield f"{name} is {format_exact(value)}, not above 0 and at most 1"
-    lower, upper = (parameters.get(name) for name in _CAPS)
+    lower, upper = parameters.get(open_interest.LOWER), parameters.get(open_interest.UPPER)
+    if lower is not None and lower < 0:
+        yield f"{open_interest.LOWER} is {format_exact(lower)}, below 0"
     if lower is not None and upper is not None and lower > upper:
-        yield f"{_CAPS[0]} {format_exact(lower)} is above {_CAPS[1]} {format_exact(upper)}"
+        yield (
+            f"{open_interest.LOWER} {format_exact(lower)} is above "
+            f"{open_interest.UPPER} {format_exact(upper)}"
+        )
 
 
 def _portfolio(parameters: Mapping[str, Decimal]) -> Iterator[str]:
-    yield from _missing(parameters, ("price_range", "price_steps"))
-    price_range, steps = parameters.get("price_range"), parameters.get("price_steps")
+    yield from _missing(parameters, (portfolio.PRICE_RANGE, portfolio.PRICE_STEPS))
+    price_range, steps = parameters.get(portfolio.PRICE_RANGE), parameters.get(portfolio.PRICE_STEPS)
     if price_range is not None and not 0 < price_range < ONE:
-        yield f"price_range is {format_exact(price_range)}, not between 0 and 1"
-    if steps is not None and steps < ONE:
-        yield f"price_steps is {format_exact(steps)}, not 1 or more"
+        yield f"{portfolio.PRICE_RANGE} is {format_exact(price_range)}, not between 0 and 1"
+    if steps is not None and not (
+        steps == steps.to_integral_value() and ONE <= steps <= portfolio.MOST_STEPS
+    ):
+        yield (
+            f"{portfolio.PRICE_STEPS} is {format_exact(steps)}, not a whole number from 1 to "
+            f"{portfolio.MOST_STEPS}"
+        )
+    minimum, factor = parameters.get(portfolio.MINIMUM_RATE), parameters.get(portfolio.INITIAL_FACTOR)
+    if minimum is not None and minimum < 0:
+        yield f"{portfolio.MINIMUM_RATE} is {format_exact(minimum)}, below 0"
+    if factor is not None and factor < ONE:
+        yield f"{portfolio.INITIAL_FACTOR} is {format_exact(factor)}, below 1"
 
 
 def _missing(parameters: Mapping[str, Decimal], names: Sequence[str]) -> Iterator[str]:
@@ -127,6 +139,10 @@ def _policy(policy: RiskPolicySet) -> Iterator[str]:
         yield f"the waterfall is {', '.join(known)}; the order is {', '.join(WATERFALL)}"
     if policy.adl_rank is not None and policy.adl_rank not in ADL_RANKS:
         yield f"the ADL rank {policy.adl_rank} is not known"
+    if policy.bankruptcy_allocation not in ALLOCATIONS:
+        yield f"the bankruptcy allocation {policy.bankruptcy_allocation} is not known"
+    if policy.loss_allocation not in (None, *LOSS_ALLOCATIONS):
+        yield f"the loss allocation {policy.loss_allocation} is not known"
 
 
 def _steps(tiers: Sequence[tuple[Decimal, Decimal | None]]) -> Iterator[str]:

@@ -6,9 +6,9 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, cast
 
 from ledger.amounts import ZERO, exact, format_exact
-from replay.audit.bankruptcy import asset_unit, insurance_funds, left_over
+from replay.audit.bankruptcy import insurance_funds, left_over
 from replay.audit.check import Check, FindingKind
-from replay.audit.checks.waterfall_steps import completes_loss
+from replay.audit.terms import BY_EQUITY, INSURANCE_FUND, asset_unit, completes_loss, moment_of
 from replay.findings import Severity
 from replay.margin import Market, evaluate_account
 
@@ -91,7 +91,7 @@ class SocialisedLoss(Check):
     def _problems(
         self, state: VenueState, event: Event, loss: LossSocialised, decision: Decision | None
     ) -> Iterator[str]:
-        market = Market.of(state, max(state.occurred_at, event.occurred_at))
+        market = Market.of(state, moment_of(state, event))
         unit = asset_unit(state, loss.asset, loss.amount)
         policy = market.policy if decision is None else decision.judgement.policy
         if decision is None:
@@ -100,7 +100,7 @@ class SocialisedLoss(Check):
             lacking = max(-left_over(state, decision.judgement, loss.asset), ZERO)
             if loss.amount > lacking + unit:
                 yield f"{format_exact(lacking)} was lacking"
-        if policy.waterfall is None or "insurance_fund" in policy.waterfall:
+        if policy.waterfall is None or INSURANCE_FUND in policy.waterfall:
             yield from self._fund_had_more(state, market, loss.asset, unit)
         shares = _shares(state, loss)
         bankrupt = None if decision is None else decision.account
@@ -113,7 +113,7 @@ class SocialisedLoss(Check):
         known |= {name: ZERO for name in shares if name not in state.accounts}
         if rate is not None:
             yield from _too_much(shares, known, rate, unit)
-        if policy.loss_allocation == "equity" and rate is not None and None not in equities.values():
+        if policy.loss_allocation == BY_EQUITY and rate is not None and None not in equities.values():
             yield from _not_by_equity(loss.amount, shares, known, unit)
 
     def _fund_had_more(self, state: VenueState, market: Market, asset: str, unit: Decimal) -> Iterator[str]:

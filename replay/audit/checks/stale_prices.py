@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 from ledger.amounts import exact, format_exact
 from replay.audit.check import Check, FindingKind
 from replay.audit.judgement import exact_seconds
-from replay.audit.terms import moment_of
+from replay.audit.terms import moment_of, open_positions
 from replay.findings import Severity
 from replay.state.schedules import in_force
 
@@ -107,8 +107,4 @@ def _held(state: VenueState, unit: Unit) -> list[str]:
         return []
     if unit.position is not None:
         return [unit.position[0]]
-    return [
-        position.instrument
-        for position in account.positions.values()
-        if position.quantity and account.margin_mode(position.instrument) != "isolated"
-    ]
+    return [key[0] for key in open_positions(account, None)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from replay.audit.check import Check, FindingKind
+from replay.audit.terms import ADL, INSURANCE_FUND, SOCIALISED_LOSS, completes_loss, moment_of
 from replay.findings import Severity
 from replay.state.schedules import in_force
 
@@ -26,7 +27,6 @@ NOT_IN_POLICY = FindingKind(
     "(`socialised_loss`, at its last part). Only where the policy records a waterfall. Evidence: the "
     "event, the decision and the policy.",
 )
-INSURANCE_FUND, ADL, SOCIALISED_LOSS = "insurance_fund", "adl", "socialised_loss"
 
 
 class WaterfallSteps(Check):
@@ -74,7 +74,7 @@ class WaterfallSteps(Check):
         step: str,
     ) -> None:
         decision = self.facts.liquidations.decision(liquidation)
-        policy = in_force(state.risk_policies, max(state.occurred_at, event.occurred_at))
+        policy = in_force(state.risk_policies, moment_of(state, event))
         if decision is not None:
             policy, account = decision.judgement.policy, decision.account
         if policy is not None:
@@ -103,10 +103,3 @@ class WaterfallSteps(Check):
             recorded=" or ".join(allowed_by),
             rebuilt=", ".join(waterfall),
         )
-
-
-def completes_loss(state: VenueState, loss: LossSocialised) -> bool:
-    """Tell whether this is the part of a socialised loss that makes it complete."""
-    pending = state.pending_losses.get((loss.liquidation or "", loss.asset, loss.amount, int(loss.parts)))
-    parts = set() if pending is None else set(pending.parts)
-    return int(loss.part) not in parts and len(parts) + 1 == int(loss.parts)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from ledger.amounts import ZERO, exact, format_exact
 from replay.audit.check import Check, FindingKind
-from replay.audit.terms import in_doubt, is_one_sided
+from replay.audit.terms import followed_from, in_doubt, is_one_sided, open_positions
 from replay.findings import Severity
 from replay.margin import Market, evaluate_account
 
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from ledger.events.cash import MarginAdjusted, TransferRecorded, WithdrawalRecorded
     from ledger.events.envelope import Event
     from replay.audit.facts import Facts
-    from replay.margin import AccountMargin
     from replay.state.records import Account
     from replay.state.venue_state import VenueState
+
+__all__ = ["BELOW_REQUIREMENT", "Withdrawals", "followed_from", "something_open"]
 
 BELOW_REQUIREMENT = FindingKind(
     "withdrawal_below_requirement",
@@ -138,18 +139,4 @@ class Withdrawals(Check):
 
 def something_open(account: Account) -> bool:
     """Tell whether the cross part of an account has a position, or the account an open order."""
-    return bool(account.open_orders) or any(
-        position.quantity and account.margin_mode(position.instrument) != "isolated"
-        for position in account.positions.values()
-    )
-
-
-def followed_from(margin: AccountMargin, instrument: str | None = None) -> list[int]:
-    """Return the sequences of the marks and schedules that an account's requirement follows from."""
-    return [
-        sequence
-        for position in margin.positions
-        if instrument in (None, position.instrument)
-        for sequence in (position.mark_sequence, position.schedule_sequence)
-        if sequence is not None
-    ]
+    return bool(account.open_orders) or bool(open_positions(account, None))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from replay.audit import audit
 from tests.support.waterfall import INSTRUMENT, Waterfall, found, not_checked, places
 
 CODE = "adl_while_fund_could_pay"
@@ -159,3 +162,33 @@ def test_what_is_not_known_is_not_checked() -> None:
     for venue in (several, unrecorded, stale):
         assert places(venue, CODE) == []
         assert len(not_checked(venue, CODE)) == 1
+
+
+@pytest.mark.parametrize("recorded", ["before", "after"])
+@pytest.mark.parametrize("taken", [5, 15])
+@pytest.mark.parametrize(("fund", "could"), [("640", True), ("639.999999", False)])
+def test_by_time_what_the_fund_took_counts_once_however_it_is_recorded(
+    recorded: str,
+    taken: int,
+    fund: str,
+    could: bool,  # noqa: FBT001 (parametrised)
+) -> None:
+    # Four are deleveraged at 10 seconds, and the fund takes six: 200 of shortfall, then 5 % of 8,800.
+    venue = Waterfall(mark="880", fund=fund)
+    venue.start()
+    venue.execute()
+    end = venue.events[-1].occurred_at
+    first = 0
+    moments = []
+    for step in ("take", "deleverage") if recorded == "before" else ("deleverage", "take"):
+        before = len(venue.events)
+        if step == "take":
+            venue.close("F", "6", "880", other_purpose="liquidation")
+        else:
+            first = venue.deleverage("C", "4")
+        seconds = taken if step == "take" else 10
+        moments += [end + timedelta(seconds=seconds)] * (len(venue.events) - before)
+    late = zip(venue.events[-len(moments) :], moments, strict=True)
+    events = venue.events[: -len(moments)] + [replace(event, occurred_at=moment) for event, moment in late]
+    found = audit(events, checks=[CODE], order="occurred").findings
+    assert [each.sequence for each in found] == ([first] if could else [])

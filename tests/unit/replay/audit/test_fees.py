@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -144,3 +145,58 @@ def test_a_liquidation_fee_that_is_given_back_counts_as_not_charged() -> None:
 
 def test_a_charge_of_somebody_else_is_no_fee_of_the_liquidation() -> None:
     assert found(liquidated("999", account="B").events, CODE) == []
+
+
+def inverse_liquidated(*charges: str, scale: str | None = None) -> History:
+    """Close 30 contracts of 100 USD at 23,000: 0.13043… BTC, of which 0.0075 are 0.000978260869…."""
+    inverse: dict[str, Any] = {"contract": "inverse", "settlement_asset": "BTC", "contract_size": "100"}
+    history = venue(scale=None, quote="USD", **inverse)
+    if scale is not None:
+        history.add("AssetListed", asset="BTC", scale=scale)
+    history.fill("A", "buy", "30", "30000")
+    history.add("LiquidationStarted", liquidation="L1", account="A", scope="account")
+    history.fill("A", "sell", "30", "23000", purpose="liquidation", liquidation="L1")
+    for amount in charges:
+        history.add(
+            "FeeCharged", account="A", asset="BTC", amount=amount, reason="liquidation", reference="L1"
+        )
+    return history
+
+
+@pytest.mark.parametrize(
+    ("charges", "rebuilt"),
+    [
+        (("0.00097827",), None),
+        (("0.00097828",), "0.00097827"),
+        (("0.0099",), "0.001"),
+        # The finest charge shows the unit; the coarser one may have had superfluous zeros.
+        (("0.0009", "0.00007827"), None),
+        (("0.0009", "0.00007828"), "0.00097827"),
+    ],
+)
+def test_a_liquidation_fee_in_an_asset_that_is_not_listed_is_rounded_by_its_own_last_place(
+    charges: tuple[str, ...], rebuilt: str | None
+) -> None:
+    limits = [finding.rebuilt for finding in found(inverse_liquidated(*charges).events, CODE)]
+    assert limits == ([] if rebuilt is None else [rebuilt])
+
+
+def test_a_liquidation_fee_in_a_listed_asset_is_rounded_by_its_scale() -> None:
+    assert found(inverse_liquidated("0.001", scale="3").events, CODE) == []
+    assert found(inverse_liquidated("0.001", scale="6").events, CODE) != []
+
+
+@pytest.mark.parametrize("contract", ["linear", "inverse"])
+def test_fees_on_options_are_not_judged_by_the_premium(contract: str) -> None:
+    option: dict[str, Any] = {"kind": "option", "contract": contract, "index": "BTC", "strike": "40000"}
+    asset = "USDT" if contract == "linear" else "BTC"
+    more: dict[str, Any] = {"option_type": "call", "settlement_asset": asset}
+    history = venue(**option, **more, expires_at=START + timedelta(days=30))
+    history.fill("A", "buy", "1", "0.05", fee="0.005", fee_asset=asset)
+    history.add("LiquidationStarted", liquidation="L1", account="A", scope="account")
+    history.fill("A", "sell", "1", "0.05", purpose="liquidation", liquidation="L1")
+    history.add("FeeCharged", account="A", asset=asset, amount="1", reason="liquidation", reference="L1")
+    assert found(history.events, CODE) == []
+    assert not_checked(history.events, CODE) == [
+        "2 fees are on options, whose fees on the underlying are not modelled"
+    ]

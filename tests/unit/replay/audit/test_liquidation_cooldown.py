@@ -111,3 +111,31 @@ def test_where_nobody_knows_what_is_left_it_is_not_checked() -> None:
     venue.start(20, "L2")
     assert venue.found(COOLDOWN) == ()
     assert "undetermined" in venue.reasons(COOLDOWN)[0]
+
+
+@pytest.mark.parametrize("recorded", [("L1", "L2"), ("L2", "L1")])
+@pytest.mark.parametrize("isolated", [False, True], ids=["cross", "isolated"])
+def test_by_time_it_does_not_matter_which_was_recorded_first(
+    recorded: tuple[str, str],
+    isolated: bool,  # noqa: FBT001 (parametrised)
+) -> None:
+    terms = {"partial_fraction": "0.2", "cooldown_seconds": "30"}
+    venue = DecidingVenue(policy=terms, isolated=isolated)
+    venue.mark(10, "49050")
+    started = {}
+    for liquidation in recorded:
+        seconds = {"L1": 11, "L2": 16}[liquidation]
+        started[liquidation] = venue.start(seconds, liquidation).sequence
+        venue.execute(seconds, "0.2", "49050", liquidation)
+        if isolated:
+            venue.add(
+                "MarginAdjusted", seconds, account="A", instrument="BTC-PERP", amount="10", reason="rest"
+            )
+    found = venue.found(COOLDOWN, order="occurred")
+    assert [(each.sequence, each.recorded) for each in found] == [(started["L2"], "5")]
+
+
+def test_a_late_fact_of_a_decision_before_the_step_is_no_further_liquidation() -> None:
+    venue = partly_liquidated()
+    venue.start(9, "L2")
+    assert venue.found(COOLDOWN) == ()

@@ -27,12 +27,22 @@ def test_the_same_holds_of_what_lasts_to_the_end(ends: str, findings: int) -> No
     assert len(venue.found(MISSED)) == findings
 
 
-def test_without_a_limit_every_breach_that_ended_was_missed() -> None:
+@pytest.mark.parametrize(("recovered", "findings"), [("10", 0), ("10.000001", 1)])
+def test_without_a_limit_every_breach_that_lasted_was_missed(recovered: str, findings: int) -> None:
     venue = DecidingVenue(policy={})
     venue.mark(10, "49200")
+    venue.mark(recovered, "49900")
+    assert len(venue.found(MISSED)) == findings
+    assert len(venue.found(MISSED, max_latency_seconds=Decimal(0))) == findings
+
+
+def test_what_lacks_its_margin_between_two_events_of_one_instant_was_not_missed() -> None:
+    venue = DecidingVenue(policy={}, isolated=True)
     venue.mark(10, "49900")
-    assert len(venue.found(MISSED)) == 1
-    assert venue.found(MISSED, max_latency_seconds=Decimal(0)) == ()
+    venue.trade(20, "A", "buy", "10", "50000")
+    venue.add("MarginAdjusted", 20, account="A", instrument="BTC-PERP", amount="5000", reason="of the fill")
+    venue.mark(30, "49900")
+    assert venue.found(MISSED) == ()
 
 
 @pytest.mark.parametrize(("recovered", "findings"), [("41", 0), ("42", 0), ("42.5", 1)])

@@ -85,8 +85,13 @@ def test_what_lasts_to_the_end_is_missing_too(venue: DecidingVenue) -> None:
     assert only(venue.found(MISSING)).sequence == began.sequence
 
 
-def test_a_call_of_the_account_is_none_of_its_isolated_position() -> None:
+def test_a_call_of_a_cross_account_is_none_of_its_isolated_position() -> None:
     venue = DecidingVenue(policy={}, isolated=True)
+    venue.history.list_instrument("ETH-PERP")
+    venue.add(
+        "FillRecorded", 5, account="A", instrument="ETH-PERP", side="buy", quantity="1", price="1",
+        purpose="trade",
+    )  # fmt: skip
     venue.mark(10, IN_CALL)
     venue.call(11, instrument=None)
     venue.mark(80, WITHIN)

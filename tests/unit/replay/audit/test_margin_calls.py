@@ -142,3 +142,44 @@ class TestUnjustified:
         assert len(venue.found("margin_call_missing")) == 0
         cured = venue.call(12, "MarginCallCured", account="H", instrument="BTC-PERP")
         assert [each.sequence for each in venue.found(UNJUSTIFIED)] == [cured.sequence]
+
+
+class TestCallsThatNameNoInstrument:
+    """Of an account that holds nothing but one isolated position they are of that position."""
+
+    @staticmethod
+    def isolated() -> DecidingVenue:
+        return DecidingVenue(policy={"engine_max_latency_seconds": "1"}, isolated=True)
+
+    def test_they_answer_for_the_only_isolated_position(self) -> None:
+        venue = self.isolated()
+        venue.mark(10, IN_CALL)
+        venue.call("11.25", instrument=None)
+        venue.mark(80, WITHIN)
+        venue.call(81, "MarginCallCured", instrument=None)
+        (late,) = venue.found(LATE)
+        assert late.instrument == "BTC-PERP"
+        assert venue.found(UNJUSTIFIED) == ()
+        assert venue.found("margin_call_missing") == ()
+
+    @pytest.mark.parametrize(("price", "kind"), [(WITHIN, "MarginCallIssued"), (IN_CALL, "MarginCallCured")])
+    def test_they_are_unjustified_like_any_other(self, price: str, kind: str) -> None:
+        venue = self.isolated()
+        venue.mark(10, price)
+        call = venue.call(11, kind, instrument=None)
+        (finding,) = venue.found(UNJUSTIFIED)
+        assert (finding.account, finding.instrument, finding.sequence) == ("A", "BTC-PERP", call.sequence)
+
+    @pytest.mark.parametrize("mode", ["cross", "isolated"])
+    def test_with_anything_else_open_they_are_of_the_cross_account(self, mode: str) -> None:
+        venue = self.isolated()
+        venue.history.list_instrument("ETH-PERP")
+        venue.add("MarginModeSet", 5, account="A", instrument="ETH-PERP", margin_mode=mode)
+        venue.add(
+            "FillRecorded", 5, account="A", instrument="ETH-PERP", side="buy", quantity="1", price="1",
+            purpose="trade",
+        )  # fmt: skip
+        venue.mark(10, IN_CALL)
+        venue.call(11, instrument=None)
+        venue.mark(100, IN_CALL)
+        assert [each.instrument for each in venue.found("margin_call_missing")] == ["BTC-PERP"]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from replay.audit import audit
+from replay.margin import OpenInterestMargin, PortfolioTerms
 from tests.support.events import History
 from tests.support.findings import found
 
@@ -70,6 +74,7 @@ OPEN_INTEREST = {
     "open_interest_lower_cap": "1000",
     "open_interest_upper_cap": "5000",
 }
+PORTFOLIO = {"price_range": "0.16", "price_steps": "9", "minimum_rate": "0", "initial_factor": "1"}
 
 
 def of_model(model: str, parameters: dict[str, Any], *tiers: dict[str, Any]) -> list[str]:
@@ -107,13 +112,30 @@ def test_every_parameter_of_open_interest_is_needed(missing: str) -> None:
         ("open_interest_scaled", {"open_interest_lower_cap": "5001"}, "5001 is above open_interest_upper"),
         ("portfolio", {"price_range": "1"}, "price_range is 1, not between 0 and 1"),
         ("portfolio", {"price_range": "0"}, "price_range is 0, not between 0 and 1"),
-        ("portfolio", {"price_steps": "0"}, "price_steps is 0, not 1 or more"),
+        ("portfolio", {"price_steps": "0"}, "price_steps is 0, not a whole number from 1 to 100"),
+        ("portfolio", {"price_steps": "4.5"}, "price_steps is 4.5, not a whole number"),
+        ("portfolio", {"price_steps": "101"}, "price_steps is 101, not a whole number"),
+        ("portfolio", {"minimum_rate": "-0.01"}, "minimum_rate is -0.01, below 0"),
+        ("portfolio", {"initial_factor": "0.99"}, "initial_factor is 0.99, below 1"),
+        ("open_interest_scaled", {"open_interest_lower_cap": "-1"}, "open_interest_lower_cap is -1, below 0"),
     ],
 )
 def test_parameters_out_of_their_range_are_named(model: str, change: dict[str, Any], problem: str) -> None:
-    good = OPEN_INTEREST if model == "open_interest_scaled" else {"price_range": "0.16", "price_steps": "9"}
+    good = OPEN_INTEREST if model == "open_interest_scaled" else PORTFOLIO
     (message,) = of_model(model, {**good, **change})
     assert problem in message
+
+
+_NUMBERS = st.sampled_from(["-1", "0", "0.01", "0.16", "0.5", "1", "1.3", "4.5", "9", "100", "101"])
+
+
+@given(st.dictionaries(st.sampled_from([*OPEN_INTEREST, *PORTFOLIO]), _NUMBERS))
+@settings(deadline=None)
+def test_parameters_are_named_just_where_they_state_no_terms(parameters: dict[str, str]) -> None:
+    exactly = {name: Decimal(value) for name, value in parameters.items()}
+    by_interest, by_grid = OpenInterestMargin.of(exactly), PortfolioTerms.of(exactly)
+    assert bool(of_model("open_interest_scaled", parameters)) == (by_interest is None)
+    assert bool(of_model("portfolio", parameters)) == (by_grid is None)
 
 
 POLICY = {"warning_ratio": "0.8", "margin_call_ratio": "0.9", "partial_fraction": "0.2"}
@@ -134,6 +156,11 @@ POLICY = {"warning_ratio": "0.8", "margin_call_ratio": "0.9", "partial_fraction"
         ({"waterfall": ["order_book", "prayer"]}, "the waterfall has steps that are not known: prayer"),
         ({"adl_rank": "price_leverage"}, None),
         ({"adl_rank": "alphabet"}, "the ADL rank alphabet is not known"),
+        ({"bankruptcy_allocation": "notional"}, None),
+        ({"bankruptcy_allocation": "maintenance"}, None),
+        ({"bankruptcy_allocation": "equally"}, "the bankruptcy allocation equally is not known"),
+        ({"loss_allocation": "equity"}, None),
+        ({"loss_allocation": "equally"}, "the loss allocation equally is not known"),
     ],
 )
 def test_a_policy_that_contradicts_itself_is_named(terms: dict[str, Any], problem: str | None) -> None:
