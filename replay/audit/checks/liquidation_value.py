@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 VALUE_DIFFERS = FindingKind(
     "liquidation_account_value_differs",
     Severity.WARNING,
-    "The recorded account value of a liquidation is not the equity, at recorded marks, of what is liquidated: "
+    "The recorded account value of a liquidation is not the equity at recorded marks of what is liquidated: "
     "of the cross account, or of the isolated positions that are closed, neither at the decision nor just "
     "before the first fill. Either the report is wrong, or movements of cash are missing in the ledger. Only "
     "where marks and margin are recorded, and not of sources that show one side. One unit in the last "

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, cast
 
 from ledger.amounts import ZERO, exact, format_exact
 from replay.audit.check import Check, FindingKind
-from replay.audit.checks.withdrawals import followed_from
 from replay.audit.takeover import COARSEST_AMOUNT
-from replay.audit.terms import asset_unit, in_doubt, is_one_sided, moment_of
+from replay.audit.terms import asset_unit, followed_from, in_doubt, is_one_sided, moment_of
 from replay.findings import Severity
 from replay.margin import Market, evaluate_account
 from replay.state.records import Account

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from replay.state.records import Account
     from replay.state.venue_state import VenueState
 
-__all__ = ["BELOW_REQUIREMENT", "Withdrawals", "followed_from", "something_open"]
-
 BELOW_REQUIREMENT = FindingKind(
     "withdrawal_below_requirement",
     Severity.ERROR,

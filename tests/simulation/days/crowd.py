@@ -205,6 +205,8 @@ class Crowd:
     def _spare(self, customer: Customer) -> Decimal:
         """Return what can leave the wallet with room to spare."""
         account = self._account(customer)
+        if OTHER in account.wallet:
+            return ZERO  # careful, as in _called
         spare = _quarter(self._free(account))
         return min(spare, rounded(account.cash() / 2, 2, "floor") if account.cash() > 0 else ZERO)
 
