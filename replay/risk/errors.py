@@ -24,8 +24,8 @@ class InsufficientPricesError(NotFoundError):
         super().__init__(
             f"{returns:,} returns of {instrument}'s mark price are recorded{by_then}; "
             f"the estimate needs {needed:,}",
-            next_step="record more prices, or give a lower --confidence, a shorter --interval "
-            "or a longer --lookback",
+            next_step="record more prices, or give --interval the distance at which they are recorded, "
+            "a lower --confidence or a longer --lookback",
         )
         self.instrument = instrument
         self.returns = returns

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +27,9 @@ if TYPE_CHECKING:
     from replay.risk.prices import MarkPrices
     from replay.risk.recommendation import Recommendation
     from replay.state.venue_state import VenueState
+
+
+ACCOUNTS_NAMED = 5
 
 
 @ledger_command("breaches")
@@ -198,11 +200,22 @@ def _notes(report: BreachReport) -> Iterator[str]:
     lines = []
     if any(row.substituted for row in report.rows):
         lines.append("  * no schedule was in force yet: the earliest recorded one is substituted")
-    undetermined = Counter(row.rule for row in report.rows if row.notes)
-    lines += [
-        f"  {count:,} rows under the {rule} rule are undetermined at times: see replay account"
-        for rule, count in sorted(undetermined.items())
-    ]
+    undetermined: dict[str, dict[str, None]] = {}
+    for row in report.rows:
+        if row.notes:
+            undetermined.setdefault(row.rule, {})[row.account] = None
+    for rule, accounts in sorted(undetermined.items()):
+        named = ", ".join(list(accounts)[:ACCOUNTS_NAMED])
+        more = len(accounts) - ACCOUNTS_NAMED
+        lines.append(
+            f"  under the {rule} rule these could not be judged at all times, and may have breached: {named}"
+            f"{f' and {more} more' if more > 0 else ''}; replay account NAME --at TIME says why"
+        )
+    if not report.rows:
+        lines.append(
+            "  nobody held a position in this window as it was recorded; facts that were recorded after "
+            "later ones are seen with --order occurred"
+        )
     if any(len(row.of(breach.level)) > 1 for row in report.rows for breach in row.breaches):
         lines.append("  +N: reached N times more after it had ended")
     lines.append("  positions change only as recorded; other prices stand as recorded while a bar's vary")

@@ -67,8 +67,9 @@ def sensitivity(
 ) -> None:
     """Show how ACCOUNT's margin answers to price and leverage, and how near its liquidation is.
 
-    All marks of what it holds, but for options, move together. Leverage changes by paying in or out.
-    Probabilities are those of a driftless random walk of the logarithmic price with the weighted volatility.
+    All marks of what it holds move together, of options the index alone. Leverage changes by paying in or
+    out. Probabilities are those of a driftless random walk of the logarithmic price with the weighted
+    volatility.
     """
     from replay.risk.libraries import require_libraries
 
@@ -230,9 +231,12 @@ def _scenarios(grid: ScenarioGrid) -> str:
     ]
     main, extended = grid.worst_loss("main"), grid.worst_loss("extended")
     remark = "volatility has no effect on linear and inverse contracts"
+    worst = f"worst loss {figure(main)}, in the extended table {figure(extended)}"
     if grid.options:
-        remark += f"; the marks of options stand still: {', '.join(grid.options)}"
-    return (
-        f"scenarios: worst loss {figure(main)}, in the extended table {figure(extended)}; {remark}\n"
-        + table(("move", "volatility", "total equity", "profit", "state"), rows, left=2, indent="  ")
+        worst = (
+            f"NO worst loss: {', '.join(grid.options)} is not valued anew; its mark stands still while its "
+            "index moves, and profits and equity below are without it"
+        )
+    return f"scenarios: {worst}; {remark}\n" + table(
+        ("move", "volatility", "total equity", "profit", "state"), rows, left=2, indent="  "
     )

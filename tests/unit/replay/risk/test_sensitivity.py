@@ -156,13 +156,22 @@ def test_an_account_without_a_price_has_no_scenario_figures() -> None:
     assert grid.worst_loss("main") is None
 
 
-def test_the_marks_of_options_stand_still_and_the_grid_names_them() -> None:
+def test_the_marks_of_options_stand_still_while_their_index_moves_and_the_grid_names_them() -> None:
     history = venue()
     terms = {"kind": "option", "strike": "5000", "option_type": "call", "expires_at": "2027-01-01T00:00:00Z"}
-    history.list_instrument("BTC-CALL", **terms)
+    history.list_instrument("BTC-CALL", index="BTC", **terms)
+    history.schedule("BTC-CALL", ("0", None, "0.1", "0", "5"))
+    history.add("IndexPriceUpdated", index="BTC", price="5000")
+    history.add("IndexPriceUpdated", index="ETH", price="200")
     history.mark("400", "BTC-CALL")
-    history.fill("A", "buy", "1", "400", "BTC-CALL")
+    history.fill("A", "sell", "1", "400", "BTC-CALL")
     state = replay_events(history.events)
     account, market = state.accounts["A"], Market.of(state)
-    assert held_instruments(account, market) == {"BTC-PERP"}
+    assert held_instruments(account, market) == {"BTC-PERP", "BTC-CALL"}
+    there = moved(market, held_instruments(account, market), Decimal("0.2"))
+    assert there.mark_prices["BTC-CALL"].price == 400
+    assert texts(there.index_prices["BTC"].price, there.index_prices["ETH"].price) == ["6000", "200"]
+    before, after = (evaluate_account(account, each).positions for each in (market, there))
+    assert {each.instrument: each.maintenance_margin for each in before}["BTC-CALL"] == 500
+    assert {each.instrument: each.maintenance_margin for each in after}["BTC-CALL"] == 600
     assert scenario_grid(account, market).options == ("BTC-CALL",)
