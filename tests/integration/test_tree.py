@@ -179,13 +179,13 @@ def test_an_upgrade_gives_what_was_recorded_before_its_nodes(database_server_url
         with ledger.engine.begin() as connection:
             owner = role_names(connection)[RoleKind.OWNER]
             for statement in (
+                "ALTER TABLE read_models.account_margins DROP COLUMN open_order_initial_margin",
+                "ALTER TABLE read_models_shadow.account_margins DROP COLUMN open_order_initial_margin",
                 f"SET LOCAL ROLE {owner}",
                 "DROP TRIGGER guard_tree ON events",
                 "DROP TABLE tree_nodes",
                 "DROP FUNCTION ledger_guard_tree(), ledger_grow_tree(bigint, bigint)",
                 "DROP FUNCTION ledger_tile_root(bytea)",
-                "ALTER TABLE read_models.account_margins DROP COLUMN open_order_initial_margin",
-                "ALTER TABLE read_models_shadow.account_margins DROP COLUMN open_order_initial_margin",
                 "UPDATE alembic_version SET version_num = '0003'",
                 "RESET ROLE",
             ):
