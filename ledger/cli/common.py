@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 ERROR_SCHEMA = "ledger.error/1"
 _MOST_DIGITS = 20  # of a number below 2^64
+_INTERRUPTS: list[int] = []  # not empty once Ctrl-C was pressed
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +300,7 @@ def run(group: click.Group) -> NoReturn:
     """Run a command line and end the process with the documented exit code."""
     # Asked to end, leave in order: the embedded server is stopped by its last user.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    interrupted = _remember_interrupts()
+    _remember_interrupts()
     for library in ("sqlalchemy", "psycopg"):  # what they log of a connection that breaks off is said by us
         logging.getLogger(library).addHandler(logging.NullHandler())
     try:
@@ -317,7 +318,7 @@ def run(group: click.Group) -> NoReturn:
         _stop_writing()
         sys.exit(ExitCode.OK)
     except Exception as error:  # noqa: BLE001 (the last resort: no traceback unless it is asked for)
-        if interrupted:
+        if _INTERRUPTS:
             _end_interrupted()
         told = _told(error)
         _show(told)
@@ -341,21 +342,29 @@ def _told(error: Exception) -> LedgerError:
     )
 
 
-def _remember_interrupts() -> list[int]:
-    """Return a list that is no longer empty once Ctrl-C was pressed.
+def _remember_interrupts() -> None:
+    """Keep in mind from now on that Ctrl-C was pressed.
 
     A library that is interrupted while it tidies up may raise an error of its own in the place of
-    KeyboardInterrupt; what the person meant is an interruption all the same.
+    KeyboardInterrupt, or swallow it; what the person meant is an interruption all the same.
     """
-    interrupts: list[int] = []
 
     def interrupt(number: int, _frame: object) -> NoReturn:
-        interrupts.append(number)
+        _INTERRUPTS.append(number)
         raise KeyboardInterrupt
 
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where it is ignored
         signal.signal(signal.SIGINT, interrupt)
-    return interrupts
+
+
+def end_if_interrupted() -> None:
+    """Stop where Ctrl-C was pressed and a library has swallowed it; for loops without an end of their own.
+
+    Raises:
+        KeyboardInterrupt: it was pressed.
+    """
+    if _INTERRUPTS:
+        raise KeyboardInterrupt
 
 
 def _end_interrupted() -> NoReturn:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ledger.cli.common import TIME, Session, ledger_command
+from ledger.cli.common import TIME, Session, end_if_interrupted, ledger_command
 from ledger.clock import format_time
 from ledger.errors import InvalidInputError
 from ledger.events.registry import PAYLOADS
@@ -94,6 +94,7 @@ def log(
             if not follow or left == 0:
                 return
             sys.stdout.flush()
+            end_if_interrupted()
             time.sleep(FOLLOW_INTERVAL_SECONDS)
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -335,6 +336,35 @@ def test_log_follows_until_interrupted(url: str) -> None:
     follower.send_signal(signal.SIGINT)
     _, said = follower.communicate(timeout=60)
     assert (follower.returncode, said.strip()) == (INTERRUPTED, "interrupted")
+
+
+def test_log_stops_following_though_a_library_swallowed_the_interruption(url: str) -> None:
+    program = """
+import os, signal
+from ledger.cli import main
+from ledger.store.ledger import Ledger
+
+events = Ledger.events
+
+def swallowing(ledger, query):
+    yield from events(ledger, query)
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        pass
+
+Ledger.events = swallowing
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, "log", "--follow"],
+        env=environment(url),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.strip()) == (INTERRUPTED, "interrupted")
 
 
 def test_a_reader_that_leaves_early_is_no_error(url: str) -> None:
