@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,9 @@ _SYSTEM_FOLDER = pytest.StashKey[Path]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """As root, keep the data of every embedded server that the tests start out of /var/lib."""
+    """Let Ctrl-C reach what tests start; as root, keep the data of embedded servers out of /var/lib."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput"):
         return  # workers inherit the environment of the process that starts them
     folder = make_system_folder()
