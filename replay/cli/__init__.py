@@ -9,6 +9,7 @@ COMMANDS = {
     "venue": "replay.cli.venue:venue",
     "audit": "replay.cli.audit:audit",
     "margin": "replay.cli.margin:margin",
+    "solvency": "replay.cli.solvency:solvency",
     "rebuild": "replay.cli.rebuild:rebuild",
 }
 
