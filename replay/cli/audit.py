@@ -6,15 +6,15 @@ import csv
 import io
 from collections import Counter
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from ledger.amounts import parse_amount
 from ledger.cli.common import Session, ledger_command
 from ledger.clock import format_time
-from ledger.errors import AmountError, ExitCode, NotFoundError
+from ledger.errors import ExitCode, NotFoundError
 from replay.cli.cuts import Counted, FoldCounts, Replay, SequenceOrTime, cut_options
+from replay.cli.numbers import Seconds
 from replay.cli.text import UNKNOWN, figure, fixed, percent, seconds, table
 from replay.findings import Finding, Severity
 
@@ -30,22 +30,6 @@ LINES_SHOWN = 40
 EVIDENCE_SHOWN = 8
 RESIDUAL_SCALE = 4
 _SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.INFO)
-
-
-class _Seconds(click.ParamType[Any]):
-    """A number of seconds, zero or more, read exactly."""
-
-    name = "seconds"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
-        """Read a plain decimal."""
-        try:
-            number = parse_amount(value)
-        except AmountError as error:
-            self.fail(error.problem, param, ctx)
-        if number < 0:
-            self.fail(f"{value} is below zero", param, ctx)
-        return number
 
 
 @ledger_command("audit")
@@ -69,7 +53,7 @@ class _Seconds(click.ParamType[Any]):
 )
 @click.option(
     "--max-latency",
-    type=_Seconds(),
+    type=Seconds(),
     metavar="SECONDS",
     help="How long the engine may take to act, in place of what the risk policy says.",
 )

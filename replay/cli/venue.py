@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import click
 
-from ledger.amounts import parse_amount
 from ledger.cli.common import Session, ledger_command
-from ledger.errors import AmountError, ExitCode
+from ledger.errors import ExitCode
 from replay.cli.cuts import Replay, cut_options
+from replay.cli.numbers import Seconds
 from replay.cli.text import amounts, figure, moment, percent, table
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from replay.solvency import VenueReport
 
 NOTES_SHOWN = 20
@@ -22,26 +23,6 @@ VERDICTS = {
     False: "NOT SOLVENT: what is attested and fresh does not cover what is owed",
     None: "unknown: what is missing for a verdict is in the notes",
 }
-
-
-class Seconds(click.ParamType[Decimal]):
-    """A duration in seconds, not below zero."""
-
-    name = "seconds"
-
-    def convert(
-        self, value: str | Decimal, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Decimal:
-        """Read the number or fail as a usage error."""
-        if isinstance(value, Decimal):
-            return value
-        try:
-            seconds = parse_amount(value)
-        except AmountError as error:
-            self.fail(error.message, param, ctx)
-        if seconds < 0:
-            self.fail(f"{value} is below zero", param, ctx)
-        return seconds
 
 
 @ledger_command("venue")

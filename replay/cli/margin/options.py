@@ -5,14 +5,13 @@ from __future__ import annotations
 import difflib
 import functools
 from datetime import timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ledger.amounts import parse_amount
 from ledger.errors import InvalidInputError, NotFoundError
 from ledger.importers.binance_prices import parse_interval
+from replay.cli.numbers import Number
 from replay.risk.assumptions import DEFAULTS, Assumptions
 
 if TYPE_CHECKING:
@@ -23,23 +22,6 @@ if TYPE_CHECKING:
 
 NAMES_SUGGESTED = 3
 _UNITS = ((timedelta(days=1), "d"), (timedelta(hours=1), "h"), (timedelta(minutes=1), "min"))
-
-
-class Number(click.ParamType[Decimal]):
-    """A plain decimal."""
-
-    name = "number"
-
-    def convert(
-        self, value: str | Decimal, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Decimal:
-        """Read the number or fail as a usage error."""
-        if isinstance(value, Decimal):
-            return value
-        try:
-            return parse_amount(value)
-        except InvalidInputError as error:
-            self.fail(error.message, param, ctx)
 
 
 class Duration(click.ParamType[timedelta]):

@@ -11,7 +11,8 @@ from ledger.cli.common import Session, ledger_command
 from ledger.clock import format_time
 from ledger.errors import InvalidInputError
 from replay.cli.cuts import Replay, cut_options
-from replay.cli.margin.options import Number, assumption_options, contract_of, span, unknown_instrument
+from replay.cli.margin.options import assumption_options, contract_of, span, unknown_instrument
+from replay.cli.numbers import Number
 from replay.cli.text import figure, percent, price, table
 
 if TYPE_CHECKING:

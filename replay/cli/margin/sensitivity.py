@@ -13,7 +13,8 @@ from ledger.clock import format_time
 from ledger.errors import InvalidInputError
 from replay.cli.account import unknown_account
 from replay.cli.cuts import Replay, cut_options
-from replay.cli.margin.options import Duration, Number, assumption_options, span
+from replay.cli.margin.options import Duration, assumption_options, span
+from replay.cli.numbers import Number
 from replay.cli.text import figure, moment, percent, price, table
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import click
 from ledger.amounts import Rounding, divide, format_exact
 from ledger.cli.common import Output, plain_command
 from ledger.errors import ExitCode
-from replay.cli.margin.options import Number
+from replay.cli.numbers import Number
 from replay.cli.text import percent, table
 
 if TYPE_CHECKING:
