@@ -8,7 +8,7 @@ hypergeometric.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_UP, Context, Decimal, localcontext
+from decimal import ROUND_UP, Context, Decimal
 from typing import Final
 
 from ledger.amounts import ONE, format_exact
@@ -55,11 +55,11 @@ class Sampling:
         fewer, more = sorted((checks, self.cheated))
         if fewer + more > self.customers:
             return Decimal(0)
-        with localcontext(_CONTEXT):
-            probability = ONE
-            for step in range(fewer):
-                probability = probability * (self.customers - more - step) / (self.customers - step)
-            return probability
+        probability = ONE
+        for step in range(fewer):
+            left = _CONTEXT.multiply(probability, self.customers - more - step)
+            probability = _CONTEXT.divide(left, self.customers - step)
+        return probability
 
     def checks_needed(self, probability: Decimal) -> int:
         """Return the fewest random checks that find a cheated customer with a probability or more.
