@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 import stat
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
 from ledger.errors import EnvironmentFaultError, InvalidInputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _READ_AT_MOST_BYTES = 16 << 20
@@ -71,6 +74,67 @@ def make_folder(path: Path, *, private: bool = False) -> None:
             f"the folder {path} could not be made: {error.strerror or error}",
             next_step="check the permissions of the folder above it",
         ) from error
+
+
+@contextmanager
+def new_folder(target: Path, *, replaces: str | None = None) -> Iterator[Path]:
+    """Give a folder beside its place, which is put there whole when the block ends, or vanishes.
+
+    Files in it are the block's to flush. A process that is killed leaves a folder ``.NAME.….partial``.
+
+    Args:
+        target: where the folder shall be; the folder above it must exist.
+        replaces: a folder that is there may be replaced, if it holds a file of this name; None for never.
+
+    Raises:
+        InvalidInputError: the place is taken, or the folder above it is missing.
+        EnvironmentFaultError: the system refuses.
+    """
+    check_free(target, replaces=replaces)
+    suffix = secrets.token_hex(4)
+    beside = target.with_name(f".{target.name}.{suffix}.partial")
+    replaced = target.with_name(f".{target.name}.{suffix}.replaced")
+    try:
+        beside.mkdir()
+        yield beside
+        check_free(target, replaces=replaces)
+        sync_folder(beside)
+        if target.exists():
+            target.rename(replaced)
+        beside.rename(target)
+        sync_folder(target.parent)
+    except OSError as error:
+        if replaced.exists() and not target.exists():
+            replaced.rename(target)
+        raise EnvironmentFaultError(
+            f"{target} could not be written: {error.strerror or error}",
+            next_step="check the free space and the permissions of its folder",
+        ) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+        if target.exists():
+            shutil.rmtree(replaced, ignore_errors=True)
+
+
+def check_free(target: Path, *, replaces: str | None = None) -> None:
+    """Refuse a place for a new folder that is taken; arguments as of :func:`new_folder`.
+
+    Raises:
+        InvalidInputError: something is there that may not be replaced, or the folder above it is missing.
+    """
+    if not target.parent.is_dir():
+        raise InvalidInputError(
+            f"the folder {target.parent} does not exist", next_step=f"mkdir -p {target.parent}"
+        )
+    if target.is_symlink() or target.exists():
+        if replaces is None:
+            raise InvalidInputError(
+                f"{target} exists already; nothing was written", next_step="give another name, or --force"
+            )
+        if target.is_symlink() or not (target / replaces).is_file():
+            raise InvalidInputError(
+                f"{target} holds no {replaces}, so it is not replaced; nothing was written"
+            )
 
 
 def open_regular(path: Path) -> IO[bytes]:

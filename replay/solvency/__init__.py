@@ -1,23 +1,94 @@
-"""Are liabilities covered? Claims of customers, reserves attested for them, and what is not known."""
+"""Are liabilities covered? Claims of customers, reserves attested for them, and proofs of both."""
 
 from replay.solvency.claims import LIABLE_KINDS, AccountClaim, account_claim
+from replay.solvency.commitment import Commitment, read_commitment
+from replay.solvency.errors import ProofFormError, SeedUnusableError, SumOverflowError, SumTreeShapeError
+from replay.solvency.header import Asset, Header
+from replay.solvency.inclusion import (
+    INCLUSION_FORMAT,
+    CheckedInclusion,
+    Expected,
+    Inclusion,
+    PlacedLeaf,
+    check_inclusion_file,
+)
+from replay.solvency.leaves import Blinding, Leaf, leaves_of, liabilities_tree, places_by_customer
+from replay.solvency.liabilities import (
+    CustomerClaim,
+    Liabilities,
+    customer_claims,
+    customer_of,
+    liabilities_of,
+    liabilities_of_state,
+)
+from replay.solvency.making import Figures, MadeTree, Plan, figures_of, make_tree
+from replay.solvency.proof import AttestedEntry, CheckedProof, SolvencyProof, check_proof
+from replay.solvency.records import Difference, Records, check_records
 from replay.solvency.report import NegativeEquity, VenueReport
-from replay.solvency.reserves import DEFAULT_MAXIMUM_AGE_SECONDS, Attestation, attestations
+from replay.solvency.reserves import DEFAULT_MAXIMUM_AGE_SECONDS, Attestation, attestations, fresh_reserves
+from replay.solvency.roots import History, StateRoots, SubjectHistories, state_roots
 from replay.solvency.sampling import SAMPLING_SCHEMA, Sampling
-from replay.solvency.venue import RESERVE_RATIO_SCALE, VENUE_SCHEMA, venue_report
+from replay.solvency.sum_tree import Node, SumTree, root_from_path
+from replay.solvency.venue import RESERVE_RATIO_SCALE, VENUE_SCHEMA, is_solvent, venue_report
 
 __all__ = [
     "DEFAULT_MAXIMUM_AGE_SECONDS",
+    "INCLUSION_FORMAT",
     "LIABLE_KINDS",
     "RESERVE_RATIO_SCALE",
     "SAMPLING_SCHEMA",
     "VENUE_SCHEMA",
     "AccountClaim",
+    "Asset",
     "Attestation",
+    "AttestedEntry",
+    "Blinding",
+    "CheckedInclusion",
+    "CheckedProof",
+    "Commitment",
+    "CustomerClaim",
+    "Difference",
+    "Expected",
+    "Figures",
+    "Header",
+    "History",
+    "Inclusion",
+    "Leaf",
+    "Liabilities",
+    "MadeTree",
     "NegativeEquity",
+    "Node",
+    "PlacedLeaf",
+    "Plan",
+    "ProofFormError",
+    "Records",
     "Sampling",
+    "SeedUnusableError",
+    "SolvencyProof",
+    "StateRoots",
+    "SubjectHistories",
+    "SumOverflowError",
+    "SumTree",
+    "SumTreeShapeError",
     "VenueReport",
     "account_claim",
     "attestations",
+    "check_inclusion_file",
+    "check_proof",
+    "check_records",
+    "customer_claims",
+    "customer_of",
+    "figures_of",
+    "fresh_reserves",
+    "is_solvent",
+    "leaves_of",
+    "liabilities_of",
+    "liabilities_of_state",
+    "liabilities_tree",
+    "make_tree",
+    "places_by_customer",
+    "read_commitment",
+    "root_from_path",
+    "state_roots",
     "venue_report",
 ]

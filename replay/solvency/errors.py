@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger.errors import IntegrityError, InvalidInputError
+from ledger.errors import EvidenceRefusedError, IntegrityError, InvalidInputError
 
 
 class SumTreeShapeError(InvalidInputError):
@@ -29,6 +29,18 @@ class SumOverflowError(IntegrityError):
         )
         self.place = place
         self.amount = amount
+
+
+class ProofFormError(EvidenceRefusedError):
+    """A file of a solvency proof is not in its one form; the check is ``form``.
+
+    Attributes:
+        problem: what is wrong with it.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__("form", "a file in its one form (docs/spec/solvency.md)", problem)
+        self.problem = problem
 
 
 class InclusionPathError(IntegrityError):

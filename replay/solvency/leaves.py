@@ -20,11 +20,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from replay.solvency.errors import SeedUnusableError, SumTreeShapeError
-from replay.solvency.sum_tree import SumTree, pack
+from replay.solvency.sum_tree import SUM_BYTES, Node, SumTree, pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -48,22 +49,32 @@ class Leaf:
         customer: the name; empty for padding.
         part: which part of the customer's claims, from 0.
         nonce: 32 bytes that nobody else is told.
-        sums: by asset in the tree's order, in units of the asset's scale.
+        packed: the sums as :func:`replay.solvency.sum_tree.pack` writes them.
+        hash: the leaf's hash, 32 bytes.
     """
 
     customer: str
     part: int
     nonce: bytes
-    sums: tuple[int, ...]
+    packed: bytes
+    hash: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Compute the hash once."""
+        content = (
+            LEAF + self.nonce + self.packed + self.part.to_bytes(_UNSIGNED_32, "big") + self.customer.encode()
+        )
+        object.__setattr__(self, "hash", hashlib.sha256(content).digest())
 
     @property
-    def hash(self) -> bytes:
-        """The leaf's hash.
+    def sums(self) -> tuple[int, ...]:
+        """The sums by asset in the tree's order, in units of the asset's scale."""
+        return unpack(self.packed)
 
-        Raises:
-            SumOverflowError: a sum is negative, or 2^127 or more.
-        """
-        return _leaf_hash(self.nonce, pack(self.sums), self.part, self.customer)
+    @property
+    def node(self) -> Node:
+        """The leaf as a node of the tree."""
+        return Node(self.hash, self.sums)
 
 
 class Blinding:
@@ -104,12 +115,13 @@ class Blinding:
 
 
 def leaves_of(
-    claims: Iterable[tuple[str, Sequence[int]]], blinding: Blinding, *, assets: int, parts: int = 1
+    claims: Iterable[tuple[str, bytes]], blinding: Blinding, *, assets: int, parts: int = 1
 ) -> list[Leaf]:
     """Return the leaves of all customers with their padding, in the tree's order.
 
     Args:
-        claims: each customer once, and what the customer is owed by asset, in units of its scale.
+        claims: each customer once, and what the customer is owed by asset, in units of its scale, packed
+            (:func:`replay.solvency.sum_tree.pack`).
         blinding: derives nonces.
         assets: how many sums a leaf has.
         parts: into how many leaves each customer's claims are split, 1 to 16.
@@ -117,27 +129,34 @@ def leaves_of(
     Raises:
         SumTreeShapeError: a name is empty or comes twice, a claim has sums of other assets, or there
             are more parts.
-        SumOverflowError: a claim is negative, or 2^127 or more.
     """
     if not 1 <= parts <= MAXIMUM_PARTS:
         raise SumTreeShapeError(f"{parts} parts: 1 to {MAXIMUM_PARTS} are possible")
-    hashed: list[tuple[bytes, Leaf]] = []
+    leaves: list[Leaf] = []
     names: set[str] = set()
-    for customer, sums in claims:
+    for customer, packed in claims:
         if not customer or customer in names:
             which = f"customer {customer} comes twice" if customer else "a customer has no name"
             raise SumTreeShapeError(which)
-        if len(sums) != assets:
-            raise SumTreeShapeError(f"customer {customer} has {len(sums)} sums, and not {assets}")
+        if len(packed) != SUM_BYTES * assets:
+            raise SumTreeShapeError(
+                f"customer {customer} has {len(packed) // SUM_BYTES} sums, and not {assets}"
+            )
         names.add(customer)
-        hashed.extend((leaf.hash, leaf) for leaf in _parts(customer, sums, blinding, parts))
-    nothing = (0,) * assets
-    for place in range(len(hashed), 1 << (max(1, len(hashed)) - 1).bit_length()):
-        number = place - len(names) * parts
-        leaf = Leaf(PADDING_NAME, number, blinding.nonce(PADDING_NAME, number), nothing)
-        hashed.append((leaf.hash, leaf))
-    hashed.sort(key=lambda pair: pair[0])
-    return [leaf for _, leaf in hashed]
+        leaves.extend(_parts(customer, packed, blinding, parts))
+    nothing = bytes(SUM_BYTES * assets)
+    owed = len(leaves)
+    leaves.extend(
+        Leaf(PADDING_NAME, number, blinding.nonce(PADDING_NAME, number), nothing)
+        for number in range(least_power_of_two(owed) - owed)
+    )
+    leaves.sort(key=attrgetter("hash"))
+    return leaves
+
+
+def least_power_of_two(count: int) -> int:
+    """Return the least power of two that is not below a count, and 1 for none."""
+    return 1 << (max(1, count) - 1).bit_length()
 
 
 def liabilities_tree(leaves: Sequence[Leaf], *, assets: int) -> SumTree:
@@ -147,7 +166,7 @@ def liabilities_tree(leaves: Sequence[Leaf], *, assets: int) -> SumTree:
         SumTreeShapeError: they are not a power of two, or one has sums of other assets.
         SumOverflowError: a sum is out of range.
     """
-    return SumTree([(leaf.hash, pack(leaf.sums)) for leaf in leaves], assets=assets)
+    return SumTree([(leaf.hash, leaf.packed) for leaf in leaves], assets=assets)
 
 
 def places_by_customer(leaves: Sequence[Leaf]) -> Mapping[str, tuple[int, ...]]:
@@ -161,19 +180,12 @@ def places_by_customer(leaves: Sequence[Leaf]) -> Mapping[str, tuple[int, ...]]:
     }
 
 
-def _parts(customer: str, sums: Sequence[int], blinding: Blinding, parts: int) -> Iterator[Leaf]:
+def _parts(customer: str, packed: bytes, blinding: Blinding, parts: int) -> Iterator[Leaf]:
     """Split claims; each part but the last takes an even draw of what is left."""
-    left = list(sums)
+    left = list(unpack(packed)) if parts > 1 else []
     for part in range(parts - 1):
-        taken = [
-            blinding.fraction(customer, part, place) % (amount + 1) if amount > 0 else amount
-            for place, amount in enumerate(left)
-        ]
+        taken = [blinding.fraction(customer, part, place) % (amount + 1) for place, amount in enumerate(left)]
         left = [amount - drawn for amount, drawn in zip(left, taken, strict=True)]
-        yield Leaf(customer, part, blinding.nonce(customer, part), tuple(taken))
-    yield Leaf(customer, parts - 1, blinding.nonce(customer, parts - 1), tuple(left))
-
-
-def _leaf_hash(nonce: bytes, packed: bytes, part: int, customer: str) -> bytes:
-    content = LEAF + nonce + packed + part.to_bytes(_UNSIGNED_32, "big") + customer.encode()
-    return hashlib.sha256(content).digest()
+        yield Leaf(customer, part, blinding.nonce(customer, part), pack(taken))
+    last = pack(left) if parts > 1 else packed
+    yield Leaf(customer, parts - 1, blinding.nonce(customer, parts - 1), last)

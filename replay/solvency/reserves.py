@@ -11,6 +11,7 @@ from ledger.amounts import ZERO, exact, format_exact
 from ledger.clock import format_time
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from ledger.canonical import JsonObject
@@ -57,14 +58,26 @@ class Attestation:
 
 
 @exact()
+def attestation(reserve: Reserve, at: datetime, maximum_age_seconds: Decimal) -> Attestation:
+    """Return an attestation as it stands at a time."""
+    free = max(reserve.amount - (reserve.encumbered or ZERO), ZERO)
+    microseconds = (at - reserve.as_of) // _MICROSECOND
+    age = Decimal(microseconds) * Decimal("0.000001")
+    fresh = 0 <= microseconds <= maximum_age_seconds * _MICROSECONDS_PER_SECOND
+    return Attestation(reserve, free, age, fresh)
+
+
 def attestations(state: VenueState, at: datetime, maximum_age_seconds: Decimal) -> tuple[Attestation, ...]:
     """Return the latest attestation of every holding, by asset, custodian and address."""
-    found = []
-    for key in sorted(state.reserves):
-        reserve = state.reserves[key]
-        free = max(reserve.amount - (reserve.encumbered or ZERO), ZERO)
-        microseconds = (at - reserve.as_of) // _MICROSECOND
-        age = Decimal(microseconds) * Decimal("0.000001")
-        fresh = 0 <= microseconds <= maximum_age_seconds * _MICROSECONDS_PER_SECOND
-        found.append(Attestation(reserve, free, age, fresh))
-    return tuple(found)
+    return tuple(attestation(state.reserves[key], at, maximum_age_seconds) for key in sorted(state.reserves))
+
+
+@exact()
+def fresh_reserves(held: Iterable[Attestation]) -> dict[str, Decimal]:
+    """Return by asset what attestations that are fresh show to be free."""
+    reserves: dict[str, Decimal] = {}
+    for each in held:
+        if each.fresh:
+            asset = each.reserve.asset
+            reserves[asset] = reserves.get(asset, ZERO) + each.free
+    return reserves

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from replay.solvency.errors import InclusionPathError, SumOverflowError, SumTreeShapeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 SUM_BYTES = 16
 SUM_LIMIT = 1 << (8 * SUM_BYTES - 1)
@@ -159,6 +159,10 @@ class SumTree:
     def path(self, index: int) -> tuple[Node, ...]:
         """Return the siblings that lead from a leaf to the root, lowest first."""
         return tuple(self._node(level, (index >> level) ^ 1) for level in range(self.depth))
+
+    def levels(self) -> Iterator[bytes]:
+        """Yield each level's nodes from the leaves up, every node as its hash and packed sums."""
+        yield from self._levels
 
     def _node(self, level: int, index: int) -> Node:
         start = index * self._width

@@ -10,17 +10,18 @@ from ledger.amounts import ZERO, Rounding, divide, exact, format_exact
 from replay.margin import Market, Note
 from replay.solvency.claims import LIABLE_KINDS, account_claim
 from replay.solvency.report import VENUE_SCHEMA, NegativeEquity, VenueReport
-from replay.solvency.reserves import DEFAULT_MAXIMUM_AGE_SECONDS, attestations
+from replay.solvency.reserves import DEFAULT_MAXIMUM_AGE_SECONDS, attestations, fresh_reserves
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
     from decimal import Decimal
 
     from replay.solvency.claims import AccountClaim
     from replay.solvency.reserves import Attestation
     from replay.state.venue_state import VenueState
 
-__all__ = ["RESERVE_RATIO_SCALE", "VENUE_SCHEMA", "venue_report"]
+__all__ = ["RESERVE_RATIO_SCALE", "VENUE_SCHEMA", "is_solvent", "reserve_ratio", "venue_report"]
 
 RESERVE_RATIO_SCALE = 12
 # A ratio never says more than is there; whether liabilities are covered is decided on the amounts.
@@ -76,14 +77,10 @@ def venue_report(
         elif account.profile.kind == "insurance_fund":
             sums.fund(account_claim(market, account))
     held = attestations(state, state.occurred_at, maximum_age_seconds)
-    reserves: dict[str, Decimal] = {}
-    for each in held:
-        if each.fresh:
-            asset = each.reserve.asset
-            reserves[asset] = reserves.get(asset, ZERO) + each.free
+    reserves = fresh_reserves(held)
     if state.unapplied_corrections:
         sums.undetermined.update(sums.liabilities, reserves)
-    ratios = {asset: _ratio(reserves.get(asset), amount) for asset, amount in sums.liabilities.items()}
+    ratios = {asset: reserve_ratio(reserves.get(asset), amount) for asset, amount in sums.liabilities.items()}
     ratios |= dict.fromkeys(reserves.keys() - ratios.keys())
     return VenueReport(
         sequence=state.sequence,
@@ -96,26 +93,40 @@ def venue_report(
         negative_equity=NegativeEquity(sums.owed_by, sums.owed),
         attestations=held,
         undetermined=frozenset(sums.undetermined),
-        solvent=_solvent(sums, reserves, held),
+        solvent=is_solvent(sums.liabilities, reserves, sums.undetermined, attested=bool(held)),
         notes=(*sums.notes, *_notes(state, sums, held, maximum_age_seconds)),
     )
 
 
-def _ratio(reserve: Decimal | None, liability: Decimal) -> Decimal | None:
+def reserve_ratio(reserve: Decimal | None, liability: Decimal | None) -> Decimal | None:
+    """Return reserves ÷ liabilities, scale 12, rounded down; None where either is missing."""
     if reserve is None or not liability:
         return None
     return divide(reserve, liability, scale=RESERVE_RATIO_SCALE, rounding=RESERVE_RATIO_ROUNDING)
 
 
-def _solvent(sums: _Sums, reserves: Mapping[str, Decimal], held: tuple[Attestation, ...]) -> bool | None:
-    """Decide on amounts; what is known to be uncovered decides before what is not known."""
-    if not held:
+def is_solvent(
+    liabilities: Mapping[str, Decimal],
+    reserves: Mapping[str, Decimal],
+    undetermined: AbstractSet[str],
+    *,
+    attested: bool,
+) -> bool | None:
+    """Decide on amounts; what is known to be uncovered decides before what is not known.
+
+    Args:
+        liabilities: by asset.
+        reserves: what fresh attestations show, by asset.
+        undetermined: assets in which some claim is not known.
+        attested: whether there is any attestation, fresh or not.
+    """
+    if not attested:
         return None
-    for asset, amount in sums.liabilities.items():
+    for asset, amount in liabilities.items():
         covered = asset in reserves and reserves[asset] >= amount
-        if not covered and asset not in sums.undetermined:
+        if amount and not covered and asset not in undetermined:
             return False
-    return None if sums.undetermined else True
+    return None if undetermined else True
 
 
 def _notes(

@@ -3,12 +3,12 @@
 Amounts are plain decimal text, times the ledger's one form, what is unknown is left out, and
 every list stands in a fixed order, so that one state has one sequence of bytes under
 :func:`ledger.canonical.encode`. :func:`account_value` is an account's own form, which the state
-root commits to leaf by leaf.
+root commits to leaf by leaf, and :func:`venue_value` that of everything else.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -304,6 +304,14 @@ def account_value(account: Account) -> JsonObject:
     """Return the canonical JSON value of one account: the leaf that a state root commits to."""
     value = _ACCOUNT.write(account)
     assert isinstance(value, dict)  # noqa: S101 (a record is written as an object)
+    return value
+
+
+def venue_value(state: VenueState) -> JsonObject:
+    """Return the canonical JSON value of all of a state but its accounts."""
+    value = _STATE.write(replace(state, accounts={}))
+    assert isinstance(value, dict)  # noqa: S101 (a record is written as an object)
+    del value["accounts"]
     return value
 
 

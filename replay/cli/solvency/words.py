@@ -1,0 +1,59 @@
+"""Figures of a proof for a person's eyes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ledger.report import printable
+from replay.cli.text import amounts, figure, percent, table
+from replay.cli.venue import VERDICTS
+from replay.solvency.venue import reserve_ratio
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from decimal import Decimal
+
+    from replay.solvency import Attestation
+
+
+def asset_table(liabilities: Mapping[str, Decimal], reserves: Mapping[str, Decimal]) -> str:
+    """Return liabilities, reserves and their ratio by asset."""
+    assets = sorted({*liabilities, *reserves})
+    if not assets:
+        return "  nothing is owed and nothing is attested"
+    rows = [
+        (
+            asset,
+            figure(liabilities.get(asset)),
+            figure(reserves.get(asset)),
+            percent(reserve_ratio(reserves.get(asset), liabilities.get(asset))),
+        )
+        for asset in assets
+    ]
+    return table(("asset", "liabilities", "reserves", "reserve ratio"), rows, indent="  ")
+
+
+def holding_table(held: Sequence[Attestation]) -> str:
+    """Return what is attested, holding by holding."""
+    rows = [
+        (
+            printable(f"{each.reserve.custodian} {each.reserve.address or ''}".strip()),
+            each.reserve.asset,
+            figure(each.reserve.amount),
+            figure(each.reserve.encumbered),
+            f"{figure(each.age_seconds)} s",
+            "fresh" if each.fresh else "does not count",
+        )
+        for each in held
+    ]
+    return table(("custodian", "asset", "amount", "encumbered", "age", ""), rows, left=2, indent="  ")
+
+
+def totals_lines(totals: Mapping[str, Mapping[str, Decimal]], solvent: bool | None) -> list[str]:  # noqa: FBT001 (a verdict)
+    """Return what stands apart from liabilities, and the verdict."""
+    return [
+        f"  insurance fund           {amounts(totals['insurance_fund'])}",
+        f"  shortfall                {amounts(totals['shortfall'])}, of accounts that are owed nothing",
+        f"  debt against collateral  {amounts(totals['debt_against_collateral'])}",
+        f"  solvent                  {VERDICTS[solvent]}",
+    ]
