@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tests.support.second_proof_verifier import check_proof, is_signed
+from tests.support.second_proof_verifier import canonical, check_proof, is_signed, point_of, unbase64
 from tests.support.second_solvency_verifier import Refused, check_folder, check_inclusion
 
 ORIGIN = "second.example"
@@ -136,14 +136,16 @@ def built(
     data: dict[str, Any] | None = None,
     parts: dict[str, tuple[tuple[int, ...], ...]] | None = None,
     entries: list[dict[str, Any]] | None = None,
+    descending: bool = False,
 ) -> Proof:
     """A proof that is signed after the changes: two attestations at 0 and 1, the commitment at 2."""
     header = HEADER | (header or {})
-    placed = sorted(
+    unsorted = (
         (leaf_of(customer, part, sums), customer, part)
         for customer, each in (PARTS | (parts or {})).items()
         for part, sums in enumerate(each)
     )
+    placed = sorted(unsorted, reverse=descending)
     levels = levels_of([leaf for leaf, _, _ in placed])
     root = levels[-1][0]
     raw_header = encoded(header)
@@ -264,6 +266,7 @@ def test_an_inclusion_file_says_what_the_customer_is_owed_over_all_parts() -> No
         ("form", ("leaves", 0, "sums", "BTC"), "1.50"),
         ("form", ("leaves", 0, "sums", "USDT"), "0"),
         ("form", ("leaves", 0, "sums", "ETH"), "1"),
+        ("form", ("leaves", 0, "sums", "USDT"), "-1"),
         ("form", ("leaves", 0, "path"), ""),
         ("form", ("header", "parts"), 3),
         ("form", ("header", "depth"), 41),
@@ -276,6 +279,7 @@ def test_an_inclusion_file_says_what_the_customer_is_owed_over_all_parts() -> No
         ("sum", ("leaves", 0, "sums", "USDT"), str(2**127)),
         ("liabilities_root", ("leaves", 0, "sums", "BTC"), "1.4"),
         ("liabilities_root", ("leaves", 0, "nonce"), "0" * 64),
+        ("liabilities_root", ("leaves", 1, "nonce"), "0" * 64),
         ("liabilities_root", ("header", "maximum_age_seconds"), "7200"),
         ("liabilities_root", ("customer",), "bob"),
     ],
@@ -300,6 +304,29 @@ def test_a_path_is_read_to_its_last_byte() -> None:
     ):
         file["leaves"][0]["path"] = base64.b64encode(changed).decode()
         assert refused_inclusion(encoded(file) + b"\n") == "form"
+
+
+def test_one_leaf_is_not_two_parts() -> None:
+    file = built().inclusion
+    file["leaves"][1]["index"] = file["leaves"][0]["index"]
+    assert refused_inclusion(encoded(file) + b"\n") == "form"
+
+
+def test_the_limits_of_canonical_json_are_exact() -> None:
+    for held, refused in (
+        (b"[" * 64 + b"]" * 64, b"[" * 65 + b"]" * 65),
+        (b"9007199254740991", b"9007199254740992"),
+    ):
+        assert canonical(held, "form") is not None
+        with pytest.raises(Refused):
+            canonical(refused, "form")
+
+
+def test_base64_is_read_in_one_way_only() -> None:
+    assert unbase64("QQ==", "form") == b"A"
+    for changed in ("QR==", "QQ=", "QQ", "QQ==\n", "Q Q==", "_w=="):
+        with pytest.raises(Refused):
+            unbase64(changed, "form")
 
 
 def test_bytes_that_are_not_canonical_are_refused() -> None:
@@ -339,6 +366,8 @@ def test_what_is_signed_is_held_against_the_signature_and_the_path() -> None:
         ("commitment", {"data": {"as_of_sequence": "2"}}),
         ("commitment", {"data": {"state_root": "1" * 63}}),
         ("commitment", {"data": {"further": "member"}}),
+        ("commitment", {"data": {"totals": {name: TOTALS[name] for name in ("liabilities", "reserves")}}}),
+        ("event", {"data": {"further": 1}}),
         ("header", {"header": {"as_of_sequence": 0}}),
         ("liabilities_root", {"data": {"liabilities_root": "0" * 64}}),
         ("totals", {"totals": {"liabilities": {"BTC": "1.50000001"}}}),
@@ -434,7 +463,10 @@ def test_a_changed_folder_is_refused(
         ("reserves", {"totals": {"reserves": {"BTC": "2", "DAI": "0", "USDT": "20"}}}),
         ("attestations", {"entries": [attestation(0, "BTC", "1"), attestation(1, "BTC", "1")]}),
         ("attestations", {"entries": [attestation(0, "BTC", "2"), entry_of(1, "DepositCredited", {})]}),
+        ("attestations", {"header": {"as_of_sequence": 0}, "data": {"as_of_sequence": "0"}}),
         ("accounts", {"totals": {"shortfall": {}}}),
+        ("accounts", {"parts": {"cem": ((0, 0), (1, 0), (0, 0)), "": ((0, 0),)}}),
+        ("leaves", {"descending": True}),
         (
             "leaves",
             {
@@ -448,6 +480,19 @@ def test_a_signed_folder_that_does_not_hold_is_refused(
     check: str, changes: dict[str, Any], tmp_path: Path
 ) -> None:
     assert refused_folder(built(**changes), tmp_path) == check
+
+
+def test_what_is_encumbered_beyond_the_amount_takes_nothing_from_others(tmp_path: Path) -> None:
+    entries = [attestation(0, "BTC", "2"), attestation(1, "USDT", "1", encumbered="5")]
+    proof = built(entries=entries, totals={"reserves": {"BTC": "2", "USDT": "0"}})
+    assert check_folder(written(proof, tmp_path), VKEY)["solvent"] is False
+
+
+def test_the_private_tree_is_the_published_one(tmp_path: Path) -> None:
+    other = built(parts={"bob": ((0, 150), (0, 150))}).folder
+    proof = built()
+    proof.folder.update({name: value for name, value in other.items() if name.startswith("private/")})
+    assert refused_folder(proof, tmp_path) == "nodes"
 
 
 def test_attestations_stand_in_ascending_order(tmp_path: Path) -> None:
@@ -501,3 +546,7 @@ def test_ed25519_refuses_what_admits_two_readings() -> None:
     # y = 2^255 - 18 is y = 1 written another way.
     other = (2**255 - 18).to_bytes(32, "little")
     assert not is_signed(other, message, neutral + bytes(32))
+    # Only y below p is read, though the 19 numbers from p to 2^255 - 1 fit in the bytes.
+    encodings = [(number, number + 2**255 - 19) for number in range(19)]
+    assert any(point_of(y.to_bytes(32, "little")) for y, _ in encodings)
+    assert not any(point_of(y.to_bytes(32, "little")) for _, y in encodings)
