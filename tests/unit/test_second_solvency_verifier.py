@@ -1,0 +1,552 @@
+"""The second verifier of solvency proofs, on a tree of eight leaves that is put together here by hand."""
+
+import base64
+import json
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from tests.support.second_proof_verifier import canonical, check_proof, is_signed, point_of, unbase64
+from tests.support.second_solvency_verifier import Refused, check_folder, check_inclusion
+
+ORIGIN = "second.example"
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+PUBLIC = b"\x01" + KEY.public_key().public_bytes_raw()
+IDENTITY = sha256(ORIGIN.encode() + b"\n" + PUBLIC).digest()[:4]
+VKEY = f"{ORIGIN}+{IDENTITY.hex()}+{base64.b64encode(PUBLIC).decode()}"
+TAG = b"margin-ledger/liabilities/%s/1\n"
+HEADER: dict[str, Any] = {
+    "as_of_sequence": 1,
+    "assets": [{"asset": "BTC", "scale": 8}, {"asset": "USDT", "scale": 2}],
+    "depth": 3,
+    "maximum_age_seconds": "3600",
+    "origin": ORIGIN,
+    "parts": 2,
+    "projection": "margin",
+    "projection_version": 7,
+    "time": "2026-01-04T12:00:00.000000Z",
+    "undetermined": [],
+}
+# What each customer is owed, in units of 10^-8 BTC and 10^-2 USDT, split over two parts.
+PARTS = {
+    "ada": ((150_000_000, 0), (0, 1250)),
+    "bob": ((0, 100), (0, 200)),
+    "cem": ((0, 0), (1, 0)),
+    "": ((0, 0), (0, 0)),
+}
+ACCOUNTS = [
+    {"account": "a1", "claims": {"BTC": "1.5", "USDT": "12"}, "customer": "ada"},
+    {"account": "a2", "claims": {"ETH": "-0.25", "USDT": "0.5"}, "customer": "ada"},
+    {"account": "b1", "claims": {"USDT": "3"}, "customer": "bob"},
+    {"account": "b2", "claims": {"USDT": "-4"}, "customer": "bob"},
+    {"account": "c1", "claims": {"BTC": "0.00000001"}, "customer": "cem"},
+]
+TOTALS = {
+    "liabilities": {"BTC": "1.50000001", "USDT": "15.5"},
+    "reserves": {"BTC": "2", "USDT": "20"},
+    "shortfall": {"USDT": "4"},
+    "debt_against_collateral": {"ETH": "0.25"},
+    "insurance_fund": {},
+}
+
+
+class Node(NamedTuple):
+    hash: bytes
+    sums: tuple[int, ...]
+
+    @property
+    def raw(self) -> bytes:
+        return self.hash + b"".join(units.to_bytes(16, "big") for units in self.sums)
+
+
+class Proof(NamedTuple):
+    """An inclusion file of ada and the files of a proof folder, each to be changed before it is written."""
+
+    inclusion: dict[str, Any]
+    folder: dict[str, Any]
+
+
+def encoded(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def nonce_of(customer: str, part: int) -> str:
+    return sha256(f"{customer} {part}".encode()).hexdigest()
+
+
+def leaf_of(customer: str, part: int, sums: tuple[int, ...]) -> Node:
+    held = Node(bytes.fromhex(nonce_of(customer, part)), sums).raw
+    return Node(sha256(TAG % b"leaf" + held + part.to_bytes(4, "big") + customer.encode()).digest(), sums)
+
+
+def levels_of(leaves: list[Node]) -> list[list[Node]]:
+    levels = [leaves]
+    while len(levels[-1]) > 1:
+        pairs = zip(levels[-1][::2], levels[-1][1::2], strict=True)
+        levels.append(
+            [
+                Node(
+                    sha256(TAG % b"node" + left.raw + right.raw).digest(),
+                    tuple(map(sum, zip(left.sums, right.sums, strict=True))),
+                )
+                for left, right in pairs
+            ]
+        )
+    return levels
+
+
+def path_of(levels: list[list[Node]], index: int) -> str:
+    raw = b""
+    for level, nodes in enumerate(levels[:-1]):
+        sibling = nodes[index >> level ^ 1]
+        raw += sibling.hash
+        for units in sibling.sums:
+            digits = units.to_bytes((units.bit_length() + 7) // 8, "big")
+            raw += bytes([len(digits)]) + digits
+    return base64.b64encode(raw).decode()
+
+
+def entry_of(sequence: int, kind: str, data: dict[str, Any]) -> dict[str, Any]:
+    time = "2026-01-04T12:00:00.000000Z"
+    link = {"appended_at": time, "ledger": ORIGIN, "nonce": "0" * 32, "prev": "0" * 64, "writer": "writer"}
+    identity = f"00000000-0000-4000-8000-00000000000{sequence}"
+    event = {"data": data, "id": identity, "occurred_at": time, "schema": 1, "type": kind}
+    return {"event": event, "link": {**link, "sequence": sequence}}
+
+
+def attestation(sequence: int, asset: str, amount: str, **more: str) -> dict[str, Any]:
+    data = {"amount": amount, "asset": asset, "as_of": "2026-01-04T11:30:00.000000Z"}
+    return entry_of(sequence, "ReserveAttested", {**data, "attester": "x", "custodian": "c", **more})
+
+
+def note_of(size: int, root: bytes) -> str:
+    text = f"{ORIGIN}\n{size}\n{base64.b64encode(root).decode()}\n"
+    signature = base64.b64encode(IDENTITY + KEY.sign(text.encode())).decode()
+    return f"{text}\n— {ORIGIN} {signature}\n"
+
+
+def built(
+    *,
+    header: dict[str, Any] | None = None,
+    totals: dict[str, Any] | None = None,
+    data: dict[str, Any] | None = None,
+    parts: dict[str, tuple[tuple[int, ...], ...]] | None = None,
+    entries: list[dict[str, Any]] | None = None,
+    descending: bool = False,
+) -> Proof:
+    """A proof that is signed after the changes: two attestations at 0 and 1, the commitment at 2."""
+    header = HEADER | (header or {})
+    unsorted = (
+        (leaf_of(customer, part, sums), customer, part)
+        for customer, each in (PARTS | (parts or {})).items()
+        for part, sums in enumerate(each)
+    )
+    placed = sorted(unsorted, reverse=descending)
+    levels = levels_of([leaf for leaf, _, _ in placed])
+    root = levels[-1][0]
+    raw_header = encoded(header)
+    committed = {
+        "as_of_sequence": "1",
+        "liabilities_root": sha256(
+            TAG % b"root" + len(raw_header).to_bytes(4, "big") + raw_header + root.raw
+        ).hexdigest(),
+        "projection": "margin",
+        "projection_version": "7",
+        "state_root": "1" * 64,
+        "subjects_root": "2" * 64,
+        "totals": TOTALS | (totals or {}),
+    }
+    entries = entries or [attestation(0, "BTC", "2"), attestation(1, "USDT", "25", encumbered="5")]
+    commitment = entry_of(2, "StateCommitted", committed | (data or {}))
+    one, two, three = (sha256(b"\0" + encoded(entry)).digest() for entry in [*entries, commitment])
+    pair = sha256(b"\x01" + one + two).digest()
+    log_root = sha256(b"\x01" + pair + three).digest()
+    head = f"c2sp.org/tlog-proof@v1\nindex 2\n{base64.b64encode(pair).decode()}\n\n"
+    own = {part: (index, leaf) for index, (leaf, customer, part) in enumerate(placed) if customer == "ada"}
+    leaves = [
+        {
+            "index": own[part][0],
+            "nonce": nonce_of("ada", part),
+            "part": part,
+            "path": path_of(levels, own[part][0]),
+            "sums": texts_of(own[part][1].sums, zeros=False),
+        }
+        for part in (0, 1)
+    ]
+    inclusion: dict[str, Any] = {
+        "commitment": encoded(commitment).decode(),
+        "commitment_proof": head + note_of(3, log_root),
+        "customer": "ada",
+        "format": "margin-ledger/inclusion/1",
+        "header": header,
+        "leaves": leaves,
+    }
+    attestations = [
+        {"entry": encoded(entry).decode(), "path": [sibling.hex(), three.hex()]}
+        for entry, sibling in zip(entries, (two, one), strict=True)
+    ]
+    proof = {
+        "attestations": attestations,
+        "format": "margin-ledger/solvency/1",
+        "header": header,
+        "root": {"hash": root.hash.hex(), "sums": texts_of(root.sums, zeros=True)},
+    }
+    lines = [
+        {"customer": customer, "index": index, "nonce": nonce_of(customer, part), "part": part}
+        for index, (_, customer, part) in enumerate(placed)
+    ]
+    folder: dict[str, Any] = {
+        "proof.json": proof,
+        "commitment.json": commitment,
+        "commitment.tlog-proof": inclusion["commitment_proof"].encode(),
+        "private/accounts.ndjson": json.loads(json.dumps(ACCOUNTS)),
+        "private/leaves.ndjson": lines,
+        "private/nodes.bin": b"".join(node.raw for level in levels for node in level),
+    }
+    return Proof(inclusion, folder)
+
+
+def texts_of(sums: tuple[int, ...], *, zeros: bool) -> dict[str, str]:
+    def text(units: int, scale: int) -> str:
+        whole, rest = divmod(units, 10**scale)
+        return f"{whole}.{rest:0{scale}}".rstrip("0").removesuffix(".")
+
+    named = (("BTC", sums[0], 8), ("USDT", sums[1], 2))
+    return {asset: text(units, scale) for asset, units, scale in named if units or zeros}
+
+
+def written(proof: Proof, folder: Path) -> Path:
+    (folder / "private").mkdir()
+    for name, value in proof.folder.items():
+        if isinstance(value, bytes):
+            raw = value
+        else:
+            lines = value if isinstance(value, list) else [value]
+            raw = b"".join(encoded(line) + b"\n" for line in lines)
+        (folder / name).write_bytes(raw)
+    return folder
+
+
+def refused_inclusion(raw: bytes) -> str:
+    with pytest.raises(Refused) as refusal:
+        check_inclusion(raw, VKEY)
+    return refusal.value.check
+
+
+def refused_folder(proof: Proof, folder: Path) -> str:
+    with pytest.raises(Refused) as refusal:
+        check_folder(written(proof, folder), VKEY)
+    return refusal.value.check
+
+
+def test_an_inclusion_file_says_what_the_customer_is_owed_over_all_parts() -> None:
+    assert check_inclusion(encoded(built().inclusion) + b"\n", VKEY) == {
+        "customer": "ada",
+        "as_of_sequence": 1,
+        "time": "2026-01-04T12:00:00.000000Z",
+        "owed": {"BTC": "1.5", "USDT": "12.5"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("check", "place", "value"),
+    [
+        ("form", ("format",), "margin-ledger/inclusion/2"),
+        ("form", ("customer",), ""),
+        ("form", ("customer",), "a\nda"),
+        ("form", ("further",), "member"),
+        ("form", ("leaves", 0, "index"), 8),
+        ("form", ("leaves", 0, "index"), True),
+        ("form", ("leaves", 1, "part"), 0),
+        ("form", ("leaves", 0, "sums", "BTC"), "1.500000001"),
+        ("form", ("leaves", 0, "sums", "BTC"), "1.50"),
+        ("form", ("leaves", 0, "sums", "USDT"), "0"),
+        ("form", ("leaves", 0, "sums", "ETH"), "1"),
+        ("form", ("leaves", 0, "sums", "USDT"), "-1"),
+        ("form", ("leaves", 0, "path"), ""),
+        ("form", ("header", "parts"), 3),
+        ("form", ("header", "depth"), 41),
+        ("form", ("header", "undetermined"), ["BTC", "BTC"]),
+        ("form", ("header", "time"), "2026-02-30T12:00:00.000000Z"),
+        ("proof", ("commitment_proof",), "c2sp.org/tlog-proof@v2\nindex 2\n\n"),
+        ("event", ("commitment",), "{}"),
+        ("header", ("header", "projection_version"), 8),
+        ("header", ("header", "origin"), "other.example"),
+        ("sum", ("leaves", 0, "sums", "USDT"), str(2**127)),
+        ("liabilities_root", ("leaves", 0, "sums", "BTC"), "1.4"),
+        ("liabilities_root", ("leaves", 0, "nonce"), "0" * 64),
+        ("liabilities_root", ("leaves", 1, "nonce"), "0" * 64),
+        ("liabilities_root", ("header", "maximum_age_seconds"), "7200"),
+        ("liabilities_root", ("customer",), "bob"),
+    ],
+)
+def test_a_changed_inclusion_file_is_refused(check: str, place: tuple[Any, ...], value: object) -> None:
+    file: Any = built().inclusion
+    inner = file
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    assert refused_inclusion(encoded(file) + b"\n") == check
+
+
+def test_a_path_is_read_to_its_last_byte() -> None:
+    file = built().inclusion
+    path = base64.b64decode(file["leaves"][0]["path"])
+    for changed in (
+        path[:-1],
+        path + b"\0",
+        path[:32] + b"\x11" + path[33:],
+        path[:32] + b"\x01\0" + path[33:],
+    ):
+        file["leaves"][0]["path"] = base64.b64encode(changed).decode()
+        assert refused_inclusion(encoded(file) + b"\n") == "form"
+
+
+def test_one_leaf_is_not_two_parts() -> None:
+    file = built().inclusion
+    file["leaves"][1]["index"] = file["leaves"][0]["index"]
+    assert refused_inclusion(encoded(file) + b"\n") == "form"
+
+
+def test_the_limits_of_canonical_json_are_exact() -> None:
+    for held, refused in (
+        (b"[" * 64 + b"]" * 64, b"[" * 65 + b"]" * 65),
+        (b"9007199254740991", b"9007199254740992"),
+    ):
+        assert canonical(held, "form") is not None
+        with pytest.raises(Refused):
+            canonical(refused, "form")
+
+
+def test_base64_is_read_in_one_way_only() -> None:
+    assert unbase64("QQ==", "form") == b"A"
+    for changed in ("QR==", "QQ=", "QQ", "QQ==\n", "Q Q==", "_w=="):
+        with pytest.raises(Refused):
+            unbase64(changed, "form")
+
+
+def test_bytes_that_are_not_canonical_are_refused() -> None:
+    raw = encoded(built().inclusion)
+    twice = raw.replace(b'{"commitment":', b'{"customer":"ada","commitment":', 1)
+    for changed in (
+        raw,
+        raw + b"\n\n",
+        b" " + raw + b"\n",
+        twice + b"\n",
+        raw.replace(b":7,", b":7.0,") + b"\n",
+    ):
+        assert refused_inclusion(changed) == "form"
+
+
+def test_what_is_signed_is_held_against_the_signature_and_the_path() -> None:
+    file = built().inclusion
+    proof = file["commitment_proof"]
+    note = proof.partition("\n\n")[2]
+    changes = {
+        "checkpoint": proof.replace("— ", "- "),
+        "origin": proof.replace(f"\n\n{ORIGIN}", "\n\nother.example"),
+        "signature": proof.replace(
+            note, note_of(3, bytes(32)).rpartition("\n\n")[0] + "\n\n" + note.rpartition("\n\n")[2]
+        ),
+        "inclusion": proof.replace(note, note_of(3, bytes(32))),
+        "event": proof.replace("index 2", "index 1"),
+    }
+    for check, changed in changes.items():
+        assert changed != proof
+        assert refused_inclusion(encoded(file | {"commitment_proof": changed}) + b"\n") == check
+
+
+@pytest.mark.parametrize(
+    ("check", "changes"),
+    [
+        ("commitment", {"data": {"as_of_sequence": "2"}}),
+        ("commitment", {"data": {"state_root": "1" * 63}}),
+        ("commitment", {"data": {"further": "member"}}),
+        ("commitment", {"data": {"totals": {name: TOTALS[name] for name in ("liabilities", "reserves")}}}),
+        ("event", {"data": {"further": 1}}),
+        ("header", {"header": {"as_of_sequence": 0}}),
+        ("liabilities_root", {"data": {"liabilities_root": "0" * 64}}),
+        ("totals", {"totals": {"liabilities": {"BTC": "1.50000001"}}}),
+        ("totals", {"totals": {"liabilities": {"BTC": "1.50000001", "ETH": "0", "USDT": "15.5"}}}),
+        ("totals", {"totals": {"liabilities": {"BTC": "1.5", "USDT": "15.5"}}}),
+        ("sum", {"parts": {"bob": ((0, 2**126), (0, 2**126))}}),
+    ],
+)
+def test_a_signed_commitment_that_does_not_hold_is_refused(check: str, changes: dict[str, Any]) -> None:
+    assert refused_inclusion(encoded(built(**changes).inclusion) + b"\n") == check
+
+
+def test_further_totals_are_accepted() -> None:
+    assert check_inclusion(encoded(built(totals={"fees": {"BTC": "1"}}).inclusion) + b"\n", VKEY)["owed"]
+
+
+def test_a_folder_says_what_is_owed_and_held(tmp_path: Path) -> None:
+    assert check_folder(written(built(), tmp_path), VKEY) == {
+        "liabilities": TOTALS["liabilities"],
+        "reserves": TOTALS["reserves"],
+        "solvent": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("expected", "changes", "reserves"),
+    [
+        (False, {}, {"BTC": "1", "USDT": "20"}),
+        (None, {"undetermined": ["BTC"]}, {"BTC": "1", "USDT": "20"}),
+        (False, {"undetermined": ["ETH"]}, {"BTC": "1", "USDT": "20"}),
+        (None, {"undetermined": ["ETH"]}, {"BTC": "2", "USDT": "20"}),
+        (False, {"maximum_age_seconds": "1799.999999"}, {}),
+    ],
+)
+def test_the_verdict(
+    expected: object, changes: dict[str, Any], reserves: dict[str, str], tmp_path: Path
+) -> None:
+    entries = [attestation(0, "BTC", reserves.get("BTC", "2")), attestation(1, "USDT", "20")]
+    proof = built(header=changes, totals={"reserves": reserves}, entries=entries)
+    assert check_folder(written(proof, tmp_path), VKEY)["solvent"] is expected
+
+
+def test_no_attestation_is_no_verdict(tmp_path: Path) -> None:
+    proof = built(totals={"reserves": {}})
+    proof.folder["proof.json"]["attestations"] = []
+    assert check_folder(written(proof, tmp_path), VKEY)["solvent"] is None
+
+
+def test_a_correction_stands_for_the_attestation_it_holds(tmp_path: Path) -> None:
+    replacement = attestation(0, "USDT", "20")["event"]["data"]
+    correction = {"action": "replace", "approvers": [], "corrects": "id", "reason": "r"}
+    corrected = entry_of(1, "CorrectionRecorded", correction | {"replacement": replacement})
+    proof = built(entries=[attestation(0, "BTC", "2"), corrected])
+    assert check_folder(written(proof, tmp_path), VKEY)["solvent"] is True
+
+
+@pytest.mark.parametrize(
+    ("check", "file", "place", "value"),
+    [
+        ("form", "proof.json", ("root", "hash"), "0" * 63),
+        ("form", "proof.json", ("root", "sums"), {"BTC": "1.50000001"}),
+        ("liabilities_root", "proof.json", ("root", "hash"), "0" * 64),
+        ("sum", "proof.json", ("root", "sums", "USDT"), str(2**127)),
+        ("attestations", "proof.json", ("attestations", 0, "path", 0), "0" * 64),
+        ("event", "commitment.json", ("link", "sequence"), 3),
+        ("inclusion", "commitment.json", ("link", "nonce"), "1" * 32),
+        ("accounts", "private/accounts.ndjson", (0, "claims", "BTC"), "1.4"),
+        ("accounts", "private/accounts.ndjson", (0, "claims", "DOGE"), "1"),
+        ("accounts", "private/accounts.ndjson", (0, "claims", "BTC"), "0"),
+        ("accounts", "private/accounts.ndjson", (0, "account"), "b3"),
+        ("accounts", "private/accounts.ndjson", (2, "customer"), "ada"),
+        ("accounts", "private/accounts.ndjson", (3, "claims", "USDT"), "-5"),
+        ("accounts", "private/accounts.ndjson", (1, "claims", "ETH"), "-0.5"),
+        ("leaves", "private/leaves.ndjson", (0, "nonce"), "0" * 64),
+        ("leaves", "private/leaves.ndjson", (0, "index"), 1),
+    ],
+)
+def test_a_changed_folder_is_refused(
+    check: str, file: str, place: tuple[Any, ...], value: object, tmp_path: Path
+) -> None:
+    proof = built()
+    inner = proof.folder[file]
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    assert refused_folder(proof, tmp_path) == check
+
+
+@pytest.mark.parametrize(
+    ("check", "changes"),
+    [
+        ("reserves", {"totals": {"reserves": {"BTC": "2", "USDT": "25"}}}),
+        ("reserves", {"totals": {"reserves": {"BTC": "2", "DAI": "0", "USDT": "20"}}}),
+        ("attestations", {"entries": [attestation(0, "BTC", "1"), attestation(1, "BTC", "1")]}),
+        ("attestations", {"entries": [attestation(0, "BTC", "2"), entry_of(1, "DepositCredited", {})]}),
+        ("attestations", {"header": {"as_of_sequence": 0}, "data": {"as_of_sequence": "0"}}),
+        ("accounts", {"totals": {"shortfall": {}}}),
+        ("accounts", {"parts": {"cem": ((0, 0), (1, 0), (0, 0)), "": ((0, 0),)}}),
+        ("leaves", {"descending": True}),
+        (
+            "leaves",
+            {
+                "parts": {"": ((0, 0), (0, 1))},
+                "totals": {"liabilities": {"BTC": "1.50000001", "USDT": "15.51"}},
+            },
+        ),
+    ],
+)
+def test_a_signed_folder_that_does_not_hold_is_refused(
+    check: str, changes: dict[str, Any], tmp_path: Path
+) -> None:
+    assert refused_folder(built(**changes), tmp_path) == check
+
+
+def test_what_is_encumbered_beyond_the_amount_takes_nothing_from_others(tmp_path: Path) -> None:
+    entries = [attestation(0, "BTC", "2"), attestation(1, "USDT", "1", encumbered="5")]
+    proof = built(entries=entries, totals={"reserves": {"BTC": "2", "USDT": "0"}})
+    assert check_folder(written(proof, tmp_path), VKEY)["solvent"] is False
+
+
+def test_the_private_tree_is_the_published_one(tmp_path: Path) -> None:
+    other = built(parts={"bob": ((0, 150), (0, 150))}).folder
+    proof = built()
+    proof.folder.update({name: value for name, value in other.items() if name.startswith("private/")})
+    assert refused_folder(proof, tmp_path) == "nodes"
+
+
+def test_attestations_stand_in_ascending_order(tmp_path: Path) -> None:
+    proof = built()
+    proof.folder["proof.json"]["attestations"].reverse()
+    assert refused_folder(proof, tmp_path) == "attestations"
+
+
+def test_every_node_of_the_private_tree_is_that_of_its_children(tmp_path: Path) -> None:
+    proof = built()
+    nodes = proof.folder["private/nodes.bin"]
+    width = 32 + 2 * 16
+    proof.folder["private/nodes.bin"] = nodes[: 8 * width] + bytes(width) + nodes[9 * width :]
+    assert refused_folder(proof, tmp_path) == "nodes"
+
+
+def vectors() -> Iterator[Any]:
+    """The vectors of inclusion proofs of a margin ledger whose policy is one Ed25519 log key."""
+    spec = Path(__file__).parents[2] / "docs" / "spec" / "vectors" / "proof.json"
+    published = json.loads(spec.read_text(encoding="utf-8"))
+    for vector in published["inclusion"]["hold"] + published["inclusion"]["refused"]:
+        if vector["policy"] == {"log_keys": ["log"]} and not vector.get("foreign"):
+            name = vector.get("what") or vector["why"]
+            key = published["keys"]["log"]
+            yield pytest.param(vector.get("check"), vector["proof"], vector["entry"], key, id=name)
+
+
+@pytest.mark.parametrize(("check", "proof", "entry", "key"), list(vectors()))
+def test_the_published_vectors_of_inclusion_proofs_hold_for_it(
+    check: str | None, proof: str, entry: str, key: str
+) -> None:
+    if check is None:
+        check_proof(proof.encode(), entry.encode(), key)
+        return
+    with pytest.raises(Refused) as refusal:
+        check_proof(proof.encode(), entry.encode(), key)
+    assert refusal.value.check == check
+
+
+def test_ed25519_refuses_what_admits_two_readings() -> None:
+    message, key = b"message", PUBLIC[1:]
+    signature = KEY.sign(message)
+    order = 2**252 + 27742317777372353535851937790883648493
+    raised = (int.from_bytes(signature[32:], "little") + order).to_bytes(32, "little")
+    assert is_signed(key, message, signature)
+    assert not is_signed(key, b"another", signature)
+    assert not is_signed(key, message, signature[:32] + raised)
+    # The neutral element as a key and as R, with s = 0, would sign every message.
+    neutral = b"\x01" + bytes(31)
+    assert not is_signed(neutral, message, neutral + bytes(32))
+    # y = 2^255 - 18 is y = 1 written another way.
+    other = (2**255 - 18).to_bytes(32, "little")
+    assert not is_signed(other, message, neutral + bytes(32))
+    # Only y below p is read, though the 19 numbers from p to 2^255 - 1 fit in the bytes.
+    encodings = [(number, number + 2**255 - 19) for number in range(19)]
+    assert any(point_of(y.to_bytes(32, "little")) for y, _ in encodings)
+    assert not any(point_of(y.to_bytes(32, "little")) for _, y in encodings)
