@@ -21,7 +21,15 @@ from ledger.proof import InclusionProof
 from ledger.trust import read_checkpoint
 from replay.commitments.page import PAGE_FILE, page
 from replay.commitments.words import README_FILE, readme
-from replay.solvency import Inclusion, Leaf, Node, PlacedLeaf, SolvencyProof, customer_claims
+from replay.solvency import (
+    Inclusion,
+    Leaf,
+    Node,
+    PlacedLeaf,
+    ProofFormError,
+    SolvencyProof,
+    customer_claims,
+)
 from replay.solvency.form import is_identifier
 from replay.solvency.records import account_line, leaf_line, read_leaf_line
 from replay.solvency.sum_tree import HASH_BYTES, SUM_BYTES, unpack
@@ -125,8 +133,12 @@ class ProofFolder:
 
         Raises:
             InvalidInputError: it cannot be read.
+            ProofFormError: it has no line end.
         """
-        return read_small_file(self.folder / COMMITMENT_FILE, regular=True).removesuffix(b"\n")
+        content = read_small_file(self.folder / COMMITMENT_FILE, regular=True)
+        if not content.endswith(b"\n"):
+            raise ProofFormError(f"{COMMITMENT_FILE} does not end with a line end")
+        return content[:-1]
 
     def inclusion(self) -> bytes:
         """Return ``commitment.tlog-proof``.
