@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ledger.amounts import MAXIMUM_SCALE, ZERO, Rounding, exact, round_to
+from ledger.amounts import MAXIMUM_SCALE, ONE, ZERO, Rounding, exact, round_to
 from replay.margin import Market
 from replay.solvency.claims import LIABLE_KINDS, account_claim
 from replay.solvency.errors import SumOverflowError
@@ -18,7 +18,7 @@ from replay.solvency.header import Asset
 from replay.solvency.sum_tree import SUM_BYTES, SUM_LIMIT, unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from decimal import Decimal
 
     from replay.solvency.claims import AccountClaim
@@ -111,94 +111,121 @@ def liabilities_of(claims: Callable[[], Iterable[CustomerClaim]], scales: Mappin
     """Add claims up by customer.
 
     Args:
-        claims: gives every account's claim once, each time it is called; it is called two or three times,
-            so that no claim has to be kept.
+        claims: gives every account's claim once, each time it is called: once, or twice where an asset has to
+            take a larger scale than the listed one; so no claim has to be kept.
         scales: listed scales by asset; 0 where none is. An asset takes a larger one where a claim has more
             digits after the point, so that nothing is rounded.
 
     Raises:
         SumOverflowError: a customer's sum needs more than 127 bits.
     """
-    found = _without_sums(claims())
-    owed = sorted(found.totals, key=str.encode)
-    wanted = {asset: min(scales.get(asset, 0), MAXIMUM_SCALE) for asset in owed}
+    wanted = {asset: min(scale, MAXIMUM_SCALE) for asset, scale in scales.items()}
     while True:
-        found.assets = tuple(Asset(asset, scale) for asset, scale in wanted.items())
-        finer = _add_up(found, claims())
-        if not finer:
-            return found
-        wanted |= finer
+        adding = _Adding(wanted)
+        adding.take(claims())
+        if not adding.finer:
+            return adding.result()
+        wanted |= adding.finer
 
 
-def _without_sums(claims: Iterable[CustomerClaim]) -> Liabilities:
-    """Find which assets are owed, and all that does not go into the tree."""
-    found = Liabilities()
-    owed: set[str] = set()
-    undetermined: set[str] = set()
-    for each in claims:
-        amounts = each.claim.amounts
-        undetermined |= each.claim.undetermined
-        positive = {asset for asset, amount in amounts.items() if amount > 0}
-        owed |= positive
-        if len(positive) == len(amounts):
-            continue
-        debts = found.debt_against_collateral if positive else found.shortfall
-        for asset, amount in amounts.items():
-            if amount < 0:
-                debts[asset] = debts.get(asset, ZERO) - amount
-    found.totals = dict.fromkeys(owed, ZERO)
-    found.undetermined = frozenset(undetermined)
-    return found
+class _Adding:
+    """Adds claims up; all sums of a customer are one number, with 128 bits for each asset.
+
+    An asset gets its bits when it is first met, the lowest first; the order of the tree comes at the end.
+
+    Attributes:
+        finer: larger scales by asset, where a claim needs them.
+    """
+
+    def __init__(self, scales: Mapping[str, int]) -> None:
+        self._scales = scales
+        self._columns: dict[str, tuple[int, Decimal, Decimal]] = {}
+        self._sums: dict[str, int] = {}
+        self._found = Liabilities()
+        self._undetermined: set[str] = set()
+        self._guard, self._guarded = 0, 0
+        self.finer: dict[str, int] = {}
+
+    def take(self, claims: Iterable[CustomerClaim]) -> None:
+        """Add claims.
+
+        Raises:
+            SumOverflowError: a customer's sum needs more than 127 bits.
+        """
+        columns, sums, zero = self._columns, self._sums, ZERO
+        for each in claims:
+            packed, debts = 0, {}
+            for asset, amount in each.claim.amounts.items():
+                if amount > zero:
+                    column = columns.get(asset) or self._column(asset)
+                    shift, factor, unit = column
+                    if amount % unit:
+                        self._refine(asset, amount)
+                    units = int(amount * factor)
+                    if units >= SUM_LIMIT:
+                        raise SumOverflowError(place=shift // _SUM_BITS, amount=units)
+                    packed |= units << shift
+                elif amount:
+                    debts[asset] = amount
+            if debts:
+                self._add_debts(debts, is_owed=packed > 0)
+            self._undetermined |= each.claim.undetermined
+            own = sums.get(each.customer)
+            sums[each.customer] = packed if own is None else self._together(own, packed)
+
+    def result(self) -> Liabilities:
+        """Return what came of it, with assets in the tree's order."""
+        found = self._found
+        found.assets = tuple(
+            Asset(asset, self._scales.get(asset, 0)) for asset in sorted(self._columns, key=str.encode)
+        )
+        width = SUM_BYTES * len(found.assets)
+        starts = [self._columns[each.asset][0] // 8 for each in found.assets]
+        total = 0
+        for customer in [*self._sums]:
+            packed = self._sums.pop(customer)
+            total = self._together(total, packed)
+            found.by_customer[customer] = _in_order(packed.to_bytes(width, "little"), starts)
+        sums = unpack(_in_order(total.to_bytes(width, "little"), starts))
+        found.totals = {
+            each.asset: each.amount(units) for each, units in zip(found.assets, sums, strict=True)
+        }
+        found.undetermined = frozenset(self._undetermined)
+        return found
+
+    def _column(self, asset: str) -> tuple[int, Decimal, Decimal]:
+        scale = self._scales.get(asset, 0)
+        column = (_SUM_BITS * len(self._columns), ONE.scaleb(scale), ONE.scaleb(-scale))
+        self._columns[asset] = column
+        return column
+
+    def _refine(self, asset: str, amount: Decimal) -> None:
+        exponent = amount.normalize().as_tuple().exponent
+        assert isinstance(exponent, int)  # noqa: S101 (amounts are finite)
+        self.finer[asset] = max(self.finer.get(asset, 0), -exponent)
+
+    def _together(self, own: int, more: int) -> int:
+        """Add two numbers of sums; with every first bit clear none carries into the next."""
+        total = own + more
+        if len(self._columns) != self._guarded:
+            self._guarded = len(self._columns)
+            self._guard = sum(SUM_LIMIT << (_SUM_BITS * place) for place in range(self._guarded))
+        if total & self._guard:
+            sums = unpack(total.to_bytes(SUM_BYTES * self._guarded, "big"))
+            raise _overflow([*reversed(sums)])
+        return total
+
+    def _add_debts(self, debts: Mapping[str, Decimal], *, is_owed: bool) -> None:
+        totals = self._found.debt_against_collateral if is_owed else self._found.shortfall
+        for asset, amount in debts.items():
+            totals[asset] = totals.get(asset, ZERO) - amount
 
 
-def _add_up(found: Liabilities, claims: Iterable[CustomerClaim]) -> dict[str, int]:
-    """Fill in customers' sums and totals; return the scales of assets whose claims need a finer one."""
-    assets = found.assets
-    width = SUM_BYTES * len(assets)
-    guard = int.from_bytes((b"\x80" + b"\0" * (SUM_BYTES - 1)) * len(assets), "big")
-    columns = {
-        each.asset: (each.scale, _SUM_BITS * (len(assets) - 1 - place)) for place, each in enumerate(assets)
-    }
-    sums: dict[str, int] = {}
-    finer: dict[str, int] = {}
-    total = 0
-    for each in claims:
-        packed = 0
-        for asset, amount in each.claim.amounts.items():
-            if amount > 0:
-                scale, shift = columns[asset]
-                shifted = amount.scaleb(scale)
-                units = int(shifted)
-                if units != shifted:
-                    finer[asset] = max(finer.get(asset, 0), _digits_after_point(amount))
-                if units >= SUM_LIMIT:
-                    raise SumOverflowError(place=_place(assets, asset), amount=units)
-                packed |= units << shift
-        own = sums.get(each.customer, 0) + packed
-        if own & guard:
-            raise _overflow(own, len(assets))
-        sums[each.customer] = own
-        total += packed
-        if total & guard:
-            raise _overflow(total, len(assets))
-    if not finer:
-        found.by_customer = {name: own.to_bytes(width, "big") for name, own in sums.items()}
-        amounts = zip(assets, unpack(total.to_bytes(width, "big")), strict=True)
-        found.totals = {each.asset: each.amount(units) for each, units in amounts}
-    return finer
+def _in_order(lowest_first: bytes, starts: Sequence[int]) -> bytes:
+    """Return sums in the tree's order, the highest byte of each first."""
+    return b"".join([lowest_first[start : start + SUM_BYTES][::-1] for start in starts])
 
 
-def _digits_after_point(amount: Decimal) -> int:
-    exponent = amount.normalize().as_tuple().exponent
-    assert isinstance(exponent, int)  # noqa: S101 (amounts are finite)
-    return max(0, -exponent)
-
-
-def _place(assets: tuple[Asset, ...], asset: str) -> int:
-    return next(place for place, each in enumerate(assets) if each.asset == asset)
-
-
-def _overflow(packed: int, assets: int) -> SumOverflowError:
-    sums = unpack(packed.to_bytes(SUM_BYTES * assets, "big"))
-    place, amount = next((place, amount) for place, amount in enumerate(sums) if amount >= SUM_LIMIT)
-    return SumOverflowError(place=place, amount=amount)
+def _overflow(sums: Sequence[int]) -> SumOverflowError:
+    place = next(place for place, amount in enumerate(sums) if amount >= SUM_LIMIT)
+    return SumOverflowError(place=place, amount=sums[place])

@@ -24,6 +24,7 @@ from replay.solvency.sum_tree import HASH_BYTES, SUM_BYTES, Node, pack, parent, 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from decimal import Decimal
 
     from ledger.canonical import JsonObject, JsonValue
     from replay.solvency.commitment import Commitment
@@ -68,8 +69,14 @@ class Difference:
 def account_line(each: CustomerClaim) -> bytes:
     """Return the line of an account."""
     amounts = each.claim.amounts
-    claims: JsonObject = {asset: format_exact(amounts[asset]) for asset in sorted(amounts) if amounts[asset]}
+    claims: JsonObject = {asset: _text(amounts[asset]) for asset in sorted(amounts) if amounts[asset]}
     return encode_ordered({"account": each.claim.account, "claims": claims, "customer": each.customer})
+
+
+def _text(amount: Decimal) -> str:
+    """Return an amount in its one form; nearly all have it already, and asking is three times as quick."""
+    text = str(amount)
+    return format_exact(amount) if text.endswith("0") or "E" in text else text
 
 
 def leaf_line(index: int, leaf: Leaf) -> bytes:
