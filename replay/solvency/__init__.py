@@ -4,7 +4,8 @@ from replay.solvency.claims import LIABLE_KINDS, AccountClaim, account_claim
 from replay.solvency.report import NegativeEquity, VenueReport
 from replay.solvency.reserves import DEFAULT_MAXIMUM_AGE_SECONDS, Attestation, attestations
 from replay.solvency.sampling import SAMPLING_SCHEMA, Sampling
-from replay.solvency.venue import RESERVE_RATIO_SCALE, VENUE_SCHEMA, venue_report
+from replay.solvency.totals import RESERVE_RATIO_SCALE
+from replay.solvency.venue import VENUE_SCHEMA, venue_report
 
 __all__ = [
     "DEFAULT_MAXIMUM_AGE_SECONDS",
