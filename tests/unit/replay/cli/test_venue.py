@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from replay.cli.venue import HOLDINGS_SHOWN, words
 from replay.fold import replay_events
@@ -8,10 +9,10 @@ from replay.solvency import venue_report
 from tests.support.events import START, History
 
 
-def attested(history: History, custodian: str, amount: str, *, age_seconds: int = 0, **more: str) -> None:
+def attested(history: History, custodian: str, amount: str, *, age_seconds: int = 0, **more: Any) -> None:
     as_of = START + timedelta(seconds=len(history.events) - age_seconds)
-    holding = {"asset": "USDT", "custodian": custodian, "amount": amount, "attester": "auditor"}
-    history.add("ReserveAttested", as_of=as_of, **{**holding, **more})
+    more = {"asset": "USDT", "attester": "auditor", **more}
+    history.add("ReserveAttested", as_of=as_of, custodian=custodian, amount=amount, **more)
 
 
 def shown(history: History) -> list[str]:
