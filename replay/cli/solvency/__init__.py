@@ -7,5 +7,6 @@ solvency = LazyGroup(
     help="Check whether what a venue owes is all there.",
     commands_by_name={
         "sampling": "replay.cli.solvency.sampling:sampling",
+        "stress": "replay.cli.solvency.stress:stress",
     },
 )
