@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from fractions import Fraction
+from functools import cmp_to_key
 from typing import TYPE_CHECKING
 
 from ledger.amounts import ONE, ZERO, exact, format_exact
@@ -196,12 +196,21 @@ def _scenario(
         reserve_ratio=ratios,
         asset_to_liability_ratio=_overall_ratio(left, totals.liabilities, moved.market) if held else None,
         solvent=is_solvent(totals, left, held),
-        failing=tuple(sorted(failing, key=lambda asset: (_covered(left, totals, asset), asset))),
+        failing=_worst_covered_first(failing, left, totals.liabilities),
     )
 
 
-def _covered(reserves: Mapping[str, Decimal], totals: ClaimTotals, asset: str) -> Fraction:
-    return Fraction(reserves.get(asset, ZERO)) / Fraction(totals.liabilities[asset])
+def _worst_covered_first(
+    assets: Iterable[str], reserves: Mapping[str, Decimal], liabilities: Mapping[str, Decimal]
+) -> tuple[str, ...]:
+    """Order assets by reserves ÷ liabilities, compared as products; equals by name."""
+
+    def compare(one: str, other: str) -> int:
+        left = reserves.get(one, ZERO) * liabilities[other]
+        right = reserves.get(other, ZERO) * liabilities[one]
+        return (left > right) - (left < right)
+
+    return tuple(sorted(sorted(assets), key=cmp_to_key(compare)))
 
 
 def _overall_ratio(

@@ -145,13 +145,13 @@ def _failing(report: StressReport) -> str:
         for asset in sorted({asset for each in scenarios for asset in each.failing}):
             moves = [each.move for each in scenarios if asset in each.failing]
             rows.append((_share(haircut), asset, _list(moves, report)))
-    return table(("haircut", "asset", "at moves of"), rows, left=3, indent="  ") if rows else ""
+    return table(("haircut", "asset", "moves"), rows, left=3, indent="  ") if rows else ""
 
 
 def _unknown(report: StressReport) -> Iterator[str]:
     for asset in sorted({asset for each in report.claims for asset in each.undetermined}):
         moves = [each.move for each in report.claims if asset in each.undetermined]
-        yield f"not all that is owed in {asset} is known at moves of {_list(moves, report)}"
+        yield f"not all that is owed in {asset} is known; moves: {_list(moves, report)}"
     yield from (note.message for note in report.notes[:NOTES_SHOWN])
     more = len(report.notes) - NOTES_SHOWN
     if more > 0:
@@ -173,7 +173,7 @@ def _what_moves(report: StressReport) -> str:
 
 
 def _list(moves: Sequence[Decimal], report: StressReport) -> str:
-    return ", ".join(map(_signed, moves)) if len(moves) < len(report.moves) else "every size"
+    return ", ".join(map(_signed, moves)) if len(moves) < len(report.moves) else "all"
 
 
 @exact()
