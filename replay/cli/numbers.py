@@ -40,3 +40,18 @@ class Seconds(Number):
         if number < 0:
             self.fail(f"{value} is below zero", param, ctx)
         return number
+
+
+class Numbers(click.ParamType[tuple[Decimal, ...]]):
+    """Plain decimals with commas between them."""
+
+    name = "numbers"
+
+    def convert(
+        self, value: str | tuple[Decimal, ...], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Decimal, ...]:
+        """Read the numbers or fail as a usage error."""
+        if isinstance(value, tuple):
+            return value
+        one = Number()
+        return tuple(one.convert(each.strip(), param, ctx) for each in value.split(","))

@@ -10,14 +10,16 @@ from ledger.cli.common import Session, ledger_command
 from ledger.errors import ExitCode
 from replay.cli.cuts import Replay, cut_options
 from replay.cli.numbers import Seconds
-from replay.cli.text import amounts, figure, moment, percent, table
+from replay.cli.text import amounts, figure, moment, percent, seconds, table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from decimal import Decimal
 
-    from replay.solvency import VenueReport
+    from replay.solvency import Attestation, VenueReport
 
 NOTES_SHOWN = 20
+HOLDINGS_SHOWN = 20
 VERDICTS = {
     True: "SOLVENT: every asset that is owed is covered by a fresh attestation",
     False: "NOT SOLVENT: what is attested and fresh does not cover what is owed",
@@ -64,6 +66,7 @@ def words(report: VenueReport, origin: str, folded: str) -> str:
         f"  insurance fund   {amounts(report.insurance_fund)}",
         f"  negative equity  {_owing(report)}",
         f"  solvent          {VERDICTS[report.solvent]}",
+        *holdings(report.attestations),
     ]
     if report.notes:
         lines += ["", "notes", *(f"  {note.message}" for note in report.notes[:NOTES_SHOWN])]
@@ -96,3 +99,25 @@ def _assets(report: VenueReport) -> str:
         for asset in assets
     ]
     return table(("asset", "liabilities", "reserves", "reserve ratio", ""), rows, indent="  ")
+
+
+def holdings(held: Sequence[Attestation]) -> list[str]:
+    """Return what is attested where; what nobody said to be encumbered is not shown as zero."""
+    if not held:
+        return []
+    rows = [
+        (
+            each.reserve.asset,
+            " ".join(filter(None, (each.reserve.custodian, each.reserve.address))),
+            figure(each.reserve.amount),
+            figure(each.reserve.encumbered),
+            seconds(each.age_seconds),
+            "fresh" if each.fresh else "of a time to come" if each.age_seconds < 0 else "too old",
+        )
+        for each in held[:HOLDINGS_SHOWN]
+    ]
+    header = ("attested", "custodian", "amount", "encumbered", "age", "")
+    more = len(held) - HOLDINGS_SHOWN
+    return ["", table(header, rows, left=2, indent="  ")] + (
+        [f"  … and {more:,} more: --json"] if more > 0 else []
+    )

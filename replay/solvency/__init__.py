@@ -28,21 +28,34 @@ from replay.solvency.report import NegativeEquity, VenueReport
 from replay.solvency.reserves import DEFAULT_MAXIMUM_AGE_SECONDS, Attestation, attestations, fresh_reserves
 from replay.solvency.roots import History, StateRoots, SubjectHistories, state_roots
 from replay.solvency.sampling import SAMPLING_SCHEMA, Sampling
+from replay.solvency.stress import HAIRCUTS, PRICE_MOVES, solvency_under_stress, stress_haircuts, stress_moves
+from replay.solvency.stress_report import (
+    STRESS_SCHEMA,
+    BreakingMoves,
+    StressedClaims,
+    StressReport,
+    StressScenario,
+)
 from replay.solvency.sum_tree import Node, SumTree, root_from_path
-from replay.solvency.venue import RESERVE_RATIO_SCALE, VENUE_SCHEMA, is_solvent, venue_report
+from replay.solvency.totals import RESERVE_RATIO_SCALE, is_solvent, reserve_ratio
+from replay.solvency.venue import VENUE_SCHEMA, venue_report
 
 __all__ = [
     "DEFAULT_MAXIMUM_AGE_SECONDS",
+    "HAIRCUTS",
     "INCLUSION_FORMAT",
     "LIABLE_KINDS",
+    "PRICE_MOVES",
     "RESERVE_RATIO_SCALE",
     "SAMPLING_SCHEMA",
+    "STRESS_SCHEMA",
     "VENUE_SCHEMA",
     "AccountClaim",
     "Asset",
     "Attestation",
     "AttestedEntry",
     "Blinding",
+    "BreakingMoves",
     "CheckedInclusion",
     "CheckedProof",
     "Commitment",
@@ -66,6 +79,9 @@ __all__ = [
     "SeedUnusableError",
     "SolvencyProof",
     "StateRoots",
+    "StressReport",
+    "StressScenario",
+    "StressedClaims",
     "SubjectHistories",
     "SumOverflowError",
     "SumTree",
@@ -88,7 +104,11 @@ __all__ = [
     "make_tree",
     "places_by_customer",
     "read_commitment",
+    "reserve_ratio",
     "root_from_path",
+    "solvency_under_stress",
     "state_roots",
+    "stress_haircuts",
+    "stress_moves",
     "venue_report",
 ]

@@ -21,7 +21,7 @@ from replay.solvency.leaves import Blinding, Leaf, leaves_of, liabilities_tree
 from replay.solvency.liabilities import liabilities_of_state
 from replay.solvency.reserves import DEFAULT_MAXIMUM_AGE_SECONDS, attestations, fresh_reserves
 from replay.solvency.roots import state_roots
-from replay.solvency.venue import is_solvent
+from replay.solvency.totals import is_solvent
 from replay.state.snapshot import PROJECTION, PROJECTION_VERSION
 
 if TYPE_CHECKING:

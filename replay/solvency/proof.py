@@ -25,7 +25,7 @@ from replay.solvency.form import amounts_of, canonical_file, hexadecimal, listed
 from replay.solvency.header import Header
 from replay.solvency.reserves import attestation, fresh_reserves
 from replay.solvency.sum_tree import Node
-from replay.solvency.venue import is_solvent
+from replay.solvency.totals import is_solvent
 from replay.state.records import Reserve
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -200,7 +201,9 @@ def test_a_venue_without_attestations_is_of_unknown_solvency_and_one_that_owes_m
             ledger.append(attested.drafts)
         run = commands.replay("venue", "--json")
         assert (run.exit_code, run.document["solvent"]) == (exit_code, solvent), run.stdout
-        assert words in commands.replay("venue").stdout
+        text = commands.replay("venue").stdout
+        assert words in text
+        assert re.search(rf"USDT +bank +{Decimal(amount):,.2f} +– +\d+ s +fresh\n", text), text
 
 
 def test_an_audit_without_liquidations_finds_nothing(commands: Commands) -> None:

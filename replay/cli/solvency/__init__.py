@@ -12,5 +12,6 @@ solvency = LazyGroup(
         "check-inclusion": "replay.cli.solvency.check_inclusion:check_inclusion",
         "page": "replay.cli.solvency.page:page",
         "sampling": "replay.cli.solvency.sampling:sampling",
+        "stress": "replay.cli.solvency.stress:stress",
     },
 )

@@ -17,8 +17,9 @@ from ledger.errors import ExitCode, InvalidInputError
 from replay.cli.cuts import SequenceOrTime
 from replay.cli.numbers import Seconds
 from replay.cli.solvency.options import remember_proof, seed_of
-from replay.cli.solvency.words import asset_table, holding_table, totals_lines
+from replay.cli.solvency.words import asset_table, totals_lines
 from replay.cli.text import moment
+from replay.cli.venue import holdings
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -188,9 +189,8 @@ def _words(made: MadeTree, origin: str, recorded: RecordedCommitment | None, out
         asset_table(figures.liabilities.totals, figures.reserves),
         "",
     ]
-    if figures.attestations:
-        lines += [holding_table(figures.attestations), ""]
     lines += totals_lines(made.commitment.totals, figures.solvent)
+    lines += holdings(figures.attestations)
     if header.undetermined:
         lines.append(f"  not all known            {', '.join(header.undetermined)}: replay venue says why")
     lines.append("")

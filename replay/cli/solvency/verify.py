@@ -11,8 +11,9 @@ from ledger.cli.common import Session, ledger_command
 from ledger.cli.trust_options import Trust, checkpoints_option, given_checkpoints, trust_options
 from ledger.errors import ExitCode, InvalidInputError
 from replay.cli.solvency.options import expected_options, stamped_at
-from replay.cli.solvency.words import asset_table, holding_table, totals_lines
+from replay.cli.solvency.words import asset_table, totals_lines
 from replay.cli.text import moment
+from replay.cli.venue import holdings
 
 if TYPE_CHECKING:
     from replay.commitments import ProofReport
@@ -83,10 +84,9 @@ def _words(report: ProofReport) -> str:
             asset_table(checked.liabilities, checked.reserves),
             "",
         ]
-        if checked.attestations:
-            lines += [holding_table(checked.attestations), ""]
         if report.ok:
-            lines += [*totals_lines(checked.commitment.totals, report.solvent), ""]
+            lines += totals_lines(checked.commitment.totals, report.solvent)
+        lines += [*holdings(checked.attestations), ""]
     lines += [f"  {'ok    ' if held else 'BROKEN'} {name}" for name, held in report.checks.items()]
     for failure in report.failures[:FAILURES_SHOWN]:
         where = f"{failure.file}: " if failure.file else ""

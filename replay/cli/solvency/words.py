@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ledger.report import printable
 from replay.cli.text import amounts, figure, percent, table
 from replay.cli.venue import VERDICTS
-from replay.solvency.venue import reserve_ratio
+from replay.solvency import reserve_ratio
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from decimal import Decimal
-
-    from replay.solvency import Attestation
 
 
 def asset_table(liabilities: Mapping[str, Decimal], reserves: Mapping[str, Decimal]) -> str:
@@ -31,22 +28,6 @@ def asset_table(liabilities: Mapping[str, Decimal], reserves: Mapping[str, Decim
         for asset in assets
     ]
     return table(("asset", "liabilities", "reserves", "reserve ratio"), rows, indent="  ")
-
-
-def holding_table(held: Sequence[Attestation]) -> str:
-    """Return what is attested, holding by holding."""
-    rows = [
-        (
-            printable(f"{each.reserve.custodian} {each.reserve.address or ''}".strip()),
-            each.reserve.asset,
-            figure(each.reserve.amount),
-            figure(each.reserve.encumbered),
-            f"{figure(each.age_seconds)} s",
-            "fresh" if each.fresh else "does not count",
-        )
-        for each in held
-    ]
-    return table(("custodian", "asset", "amount", "encumbered", "age", ""), rows, left=2, indent="  ")
 
 
 def totals_lines(totals: Mapping[str, Mapping[str, Decimal]], solvent: bool | None) -> list[str]:  # noqa: FBT001 (a verdict)
