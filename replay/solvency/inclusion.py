@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 INCLUSION_FORMAT = "margin-ledger/inclusion/1"
 LARGEST_INCLUSION_BYTES = 1_000_000
 _KEYS = ("commitment", "commitment_proof", "customer", "format", "header", "leaves")
+_LONGEST_CODE = 15
 _LEAF_KEYS = ("index", "nonce", "part", "path", "sums")
 
 
@@ -222,13 +223,19 @@ def check_inclusion_file(
 
 
 def encode_path(siblings: Sequence[Node]) -> bytes:
-    """Return siblings as bytes: each its hash, and its sums with their lengths and without leading zeros."""
+    """Return siblings as bytes: each its hash, the lengths of its sums at four bits each, and the sums.
+
+    Sums have no leading zeros. Length 15 stands for 16 bytes, which a sum takes that needs more than 14.
+    """
     parts = []
     for node in siblings:
-        parts.append(node.hash)
-        for amount in node.sums:
-            size = (amount.bit_length() + 7) // 8
-            parts.append(bytes([size]) + amount.to_bytes(size, "big"))
+        codes = [min((amount.bit_length() + 7) // 8, _LONGEST_CODE) for amount in node.sums]
+        padded = [*codes, 0] if len(codes) % 2 else codes
+        parts += [
+            node.hash,
+            bytes(high << 4 | low for high, low in zip(padded[::2], padded[1::2], strict=True)),
+        ]
+        parts += [amount.to_bytes(_size(code), "big") for amount, code in zip(node.sums, codes, strict=True)]
     return b"".join(parts)
 
 
@@ -236,24 +243,25 @@ def decode_path(data: bytes, *, depth: int, assets: int) -> tuple[Node, ...]:
     """Read the siblings of :func:`encode_path`.
 
     Raises:
-        ProofFormError: there are not so many, or a sum is not in its one form.
+        ProofFormError: they are not so many, or not in their one form.
     """
-    nodes, place = [], 0
-    for level in range(depth):
+    nodes, place, lengths = [], 0, (assets + 1) // 2
+    for _ in range(depth):
         digest = data[place : place + HASH_BYTES]
-        place += HASH_BYTES
+        codes = [code for byte in data[place + HASH_BYTES :][:lengths] for code in (byte >> 4, byte & 15)]
+        place += HASH_BYTES + lengths
         sums = []
-        for _ in range(assets):
-            size = data[place] if place < len(data) else SUM_BYTES + 1
-            content = data[place + 1 : place + 1 + size]
-            place += 1 + size
-            if size > SUM_BYTES or len(content) != size or content[:1] == b"\0":
-                raise ProofFormError(f"a sum of sibling {level} is not in its one form")
-            sums.append(int.from_bytes(content, "big"))
+        for code in codes[:assets]:
+            sums.append(int.from_bytes(data[place : place + _size(code)], "big"))
+            place += _size(code)
         nodes.append(Node(digest, tuple(sums)))
-    if place != len(data):
-        raise ProofFormError(f"the path is not {depth} siblings")
+    if place != len(data) or encode_path(nodes) != data:
+        raise ProofFormError(f"a path is not {depth} siblings in their one form")
     return tuple(nodes)
+
+
+def _size(code: int) -> int:
+    return SUM_BYTES if code == _LONGEST_CODE else code
 
 
 def _placed(value: JsonValue, part: int, customer: str, header: Header) -> PlacedLeaf:

@@ -90,8 +90,8 @@ def _map(key: _Codec, item: _Codec) -> _Codec:
     """Write a dict as a list of [key, value] pairs in the order of the written keys."""
 
     def write(mapping: Mapping[Any, Any]) -> JsonValue:
-        pairs: list[JsonValue] = [[key.write(name), item.write(value)] for name, value in mapping.items()]
-        return sorted(pairs, key=repr)
+        pairs = [(key.write(name), item.write(value)) for name, value in mapping.items()]
+        return [list(pair) for pair in sorted(pairs, key=lambda pair: repr(pair[0]))]
 
     return _Codec(write, lambda pairs: {key.read(name): item.read(value) for name, value in pairs})
 
