@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
-import signal
-import threading
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,35 +12,18 @@ import click
 from ledger.cli.common import Session, ledger_command
 from ledger.cli.keys_option import keys_option
 from ledger.cli.passphrase import Passphrase, passphrase_option
+from ledger.cli.repeating import Span, asked_to_stop, changed_keys
 from ledger.errors import EnvironmentFaultError, InvalidInputError
 from ledger.outside.writing import write_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ledger.note import VerifierKey
     from ledger.signing.checkpoint import CheckpointMaker, MadeCheckpoint
     from ledger.store.ledger import Ledger
 
-_EVERY = re.compile(r"([1-9][0-9]{0,6})(s|m|h)", re.ASCII)
-_SECONDS = {"s": 1, "m": 60, "h": 3600}
-
-
-class Duration(click.ParamType[int]):
-    """A number of seconds, minutes or hours: 10s, 5m, 1h; as whole seconds."""
-
-    name = "duration"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read it or fail as a usage error."""
-        form = _EVERY.fullmatch(value)
-        if form is None:
-            self.fail(f"{value!r} is not a time span such as 10s, 5m or 1h", param, ctx)
-        return int(form[1]) * _SECONDS[form[2]]
-
 
 @ledger_command("checkpoint")
-@click.option("--every", type=Duration(), metavar="SPAN", help="Go on, once in each span (10s, 5m, 1h).")
+@click.option("--every", type=Span(), metavar="SPAN", help="Go on, once in each span (10s, 5m, 1h).")
 @click.option(
     "--tiles",
     type=click.Path(path_type=Path, file_okay=False),
@@ -170,17 +149,11 @@ def _go_on(
     passphrase: Passphrase,
 ) -> None:
     """Make a checkpoint in each span until asked to stop; say only what is new."""
-    from ledger.outside.keyring import Purpose
-    from ledger.signing.keys import load_signing_keys
-
-    keyring = session.keyring()
-    with _asked_to_stop() as stop:
+    with asked_to_stop() as stop:
         while not stop.wait(every_seconds):
             try:
-                current = keyring.find(Purpose.CHECKPOINT, ledger.origin, "current")
-                if [key.verifier for key in current] != [key.verifier for key in maker.keys]:
-                    maker = replace(maker, keys=load_signing_keys(ledger, keyring, passphrase))
-                    session.tell("the keys were rotated; the new ones sign from here on")
+                rotated = changed_keys(session, ledger, maker.keys, passphrase)
+                maker = maker if rotated is None else replace(maker, keys=rotated)
                 _make(session, ledger, maker, out, says_always=False)
             except EnvironmentFaultError as error:
                 session.tell(f"warning: {error.message}; trying again in {every_seconds} s")
@@ -240,17 +213,3 @@ def _words(made: MadeCheckpoint) -> str:
     if made.published is not None:
         lines.append(f"tiles      {made.published.tiles_written} files written")
     return "\n".join(lines)
-
-
-@contextmanager
-def _asked_to_stop() -> Iterator[threading.Event]:
-    """Give an event that Ctrl-C or SIGTERM sets, so that what is under way is finished first."""
-    stop = threading.Event()
-    before = {
-        number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

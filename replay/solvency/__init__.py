@@ -21,7 +21,7 @@ from replay.solvency.liabilities import (
     liabilities_of,
     liabilities_of_state,
 )
-from replay.solvency.making import Figures, MadeTree, Plan, figures_of, make_tree
+from replay.solvency.making import Figures, MadeTree, Plan, figures_of, header_of, make_tree
 from replay.solvency.proof import AttestedEntry, CheckedProof, SolvencyProof, check_proof
 from replay.solvency.records import Difference, Records, check_records
 from replay.solvency.report import NegativeEquity, VenueReport
@@ -39,11 +39,13 @@ from replay.solvency.stress_report import (
 from replay.solvency.sum_tree import Node, SumTree, root_from_path
 from replay.solvency.totals import RESERVE_RATIO_SCALE, is_solvent, reserve_ratio
 from replay.solvency.venue import VENUE_SCHEMA, venue_report
+from replay.solvency.watching import LIABILITIES_EXCEED_RESERVES, solvency_findings
 
 __all__ = [
     "DEFAULT_MAXIMUM_AGE_SECONDS",
     "HAIRCUTS",
     "INCLUSION_FORMAT",
+    "LIABILITIES_EXCEED_RESERVES",
     "LIABLE_KINDS",
     "PRICE_MOVES",
     "RESERVE_RATIO_SCALE",
@@ -96,6 +98,7 @@ __all__ = [
     "customer_of",
     "figures_of",
     "fresh_reserves",
+    "header_of",
     "is_solvent",
     "leaves_of",
     "liabilities_of",
@@ -106,6 +109,7 @@ __all__ = [
     "read_commitment",
     "reserve_ratio",
     "root_from_path",
+    "solvency_findings",
     "solvency_under_stress",
     "state_roots",
     "stress_haircuts",

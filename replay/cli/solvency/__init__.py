@@ -11,6 +11,7 @@ solvency = LazyGroup(
         "inclusion": "replay.cli.solvency.inclusion:inclusion",
         "check-inclusion": "replay.cli.solvency.check_inclusion:check_inclusion",
         "page": "replay.cli.solvency.page:page",
+        "watch": "replay.cli.solvency.watch:watch",
         "sampling": "replay.cli.solvency.sampling:sampling",
         "stress": "replay.cli.solvency.stress:stress",
     },

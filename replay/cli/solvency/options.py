@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,7 +15,6 @@ from replay.cli.cuts import SequenceOrTime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from ledger.cli.common import Session
     from ledger.cli.trust_options import Trust
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _FOLDER = "solvency"
 _NEWEST = "newest-proof"
+_MOST_PARTS = 16
 
 
 def seed_of(session: Session, file: Path | None, *, making: bool) -> bytes | None:
@@ -59,14 +60,28 @@ def newest_proof(session: Session) -> Path:
     Raises:
         NotFoundError: none was made from this home.
     """
-    from pathlib import Path
-
     file = session.settings.home / _FOLDER / _NEWEST
     if not file.exists():
         raise NotFoundError(
             "no proof was made from here", next_step="replay solvency prove --out DIR, or give --proof DIR"
         )
     return Path(read_small_file(file).decode().removesuffix("\n"))
+
+
+parts_option = click.option(
+    "--parts",
+    type=click.IntRange(1, _MOST_PARTS),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Split each customer over N leaves, so that no sibling shows anybody's whole claim.",
+)
+seed_file_option = click.option(
+    "--seed-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Secret seed that blinds the leaves, 64 hexadecimal digits or more (default: one kept in the home).",
+)
 
 
 def expected_options(function: Callable[..., Any]) -> Callable[..., Any]:

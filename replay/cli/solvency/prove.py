@@ -16,7 +16,7 @@ from ledger.clock import format_time
 from ledger.errors import ExitCode, InvalidInputError
 from replay.cli.cuts import SequenceOrTime
 from replay.cli.numbers import Seconds
-from replay.cli.solvency.options import remember_proof, seed_of
+from replay.cli.solvency.options import parts_option, remember_proof, seed_file_option, seed_of
 from replay.cli.solvency.words import asset_table, totals_lines
 from replay.cli.text import moment
 from replay.cli.venue import holdings
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from replay.solvency import Figures, MadeTree
 
 PROVE_SCHEMA = "replay.solvency.prove/1"
-MOST_PARTS = 16
 
 
 @ledger_command("prove")
@@ -52,20 +51,8 @@ MOST_PARTS = 16
     metavar="SECONDS",
     help="How old an attestation of reserves may be to count (default: 86400, a day).",
 )
-@click.option(
-    "--parts",
-    type=click.IntRange(1, MOST_PARTS),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="Split each customer over N leaves, so that no sibling shows anybody's whole claim.",
-)
-@click.option(
-    "--seed-file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Secret seed that blinds the leaves, 64 hexadecimal digits or more (default: one kept in the home).",
-)
+@parts_option
+@seed_file_option
 @click.option("--force", is_flag=True, help="Replace an older proof in DIR.")
 @click.option("--dry-run", is_flag=True, help="Compute and show all of it; record, sign and write nothing.")
 @passphrase_option

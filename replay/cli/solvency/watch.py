@@ -1,0 +1,165 @@
+"""``replay solvency watch``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ledger.amounts import format_exact
+from ledger.cli.common import Session, ledger_command
+from ledger.cli.passphrase import Passphrase, passphrase_option
+from ledger.cli.repeating import Span, asked_to_stop, changed_keys
+from ledger.clock import format_time
+from ledger.errors import EnvironmentFaultError, ExitCode
+from replay.cli.numbers import Seconds
+from replay.cli.solvency.options import parts_option, remember_proof, seed_file_option, seed_of
+from replay.cli.text import amounts, moment
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from ledger.store.ledger import Ledger
+    from replay.commitments import Replayed, Signing
+    from replay.findings import Finding
+    from replay.solvency import Figures, Header, Plan
+
+WATCH_SCHEMA = "replay.solvency.watch/1"
+
+
+@ledger_command("watch")
+@click.option("--every", type=Span(), required=True, metavar="SPAN", help="How often to look: 30s, 10m, 1h.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write each proof to a folder of DIR, named by the sequence of its state.",
+)
+@click.option(
+    "--max-age",
+    "maximum_age_seconds",
+    type=Seconds(),
+    metavar="SECONDS",
+    help="How old an attestation of reserves may be to count (default: 86400, a day).",
+)
+@parts_option
+@seed_file_option
+@click.option("--dry-run", is_flag=True, help="Look and tell; record, sign and write nothing.")
+@passphrase_option
+def watch(
+    session: Session,
+    *,
+    every: int,
+    out: Path | None,
+    maximum_age_seconds: Decimal | None,
+    parts: int,
+    seed_file: Path | None,
+    dry_run: bool,
+    passphrase: Passphrase,
+) -> int:
+    """Commit to the state again and again, and stop with exit code 1 once liabilities exceed reserves.
+
+    Each round folds the events that came since, records a StateCommitted and signs the checkpoint above it;
+    where nothing came, there is nothing to commit to. Ctrl-C ends it with exit code 0.
+    """
+    from ledger.outside.writing import make_folder
+    from ledger.signing.keys import load_signing_keys
+    from replay.commitments import Signing
+    from replay.solvency import DEFAULT_MAXIMUM_AGE_SECONDS, Plan
+
+    age = DEFAULT_MAXIMUM_AGE_SECONDS if maximum_age_seconds is None else maximum_age_seconds
+    with session.ledger(writing=not dry_run) as ledger, asked_to_stop() as stop:
+        signing = None
+        if not dry_run:
+            keys = load_signing_keys(ledger, session.keyring(), passphrase)
+            signing = Signing(keys, session.checkpoints())
+            ledger.check_may_append("StateCommitted")
+            if out is not None:
+                make_folder(out)
+        seed = seed_of(session, seed_file, making=not dry_run)
+        rounds = _Rounds(session, ledger, Plan(seed or bytes(32), parts, age), out)
+        while True:
+            try:
+                if signing is not None:
+                    rotated = changed_keys(session, ledger, signing.keys, passphrase)
+                    signing = signing if rotated is None else Signing(rotated, signing.checkpoints)
+                if rounds.next(signing):
+                    return ExitCode.NEGATIVE_VERDICT
+            except EnvironmentFaultError as error:
+                session.tell(f"warning: {error.message}; trying again in {every} s")
+            if stop.wait(every):
+                session.tell("stopped")
+                return ExitCode.OK
+
+
+class _Rounds:
+    """One look after the other; what was folded is gone on with."""
+
+    def __init__(self, session: Session, ledger: Ledger, plan: Plan, out: Path | None) -> None:
+        self._session = session
+        self._ledger = ledger
+        self._plan = plan
+        self._out = out
+        self._replayed: Replayed | None = None
+        self._last = -1  # the newest event there was after the last round
+
+    def next(self, signing: Signing | None) -> bool:
+        """Look, commit and tell; return whether something was found."""
+        from replay.commitments import go_on, prove, replay_ledger
+        from replay.solvency import figures_of, header_of, solvency_findings
+
+        newest = self._ledger.head().sequence
+        if newest == self._last:
+            return False
+        if self._replayed is None:
+            self._replayed = replay_ledger(self._ledger, newest, progress=self._session.progress())
+        else:
+            go_on(self._ledger, self._replayed, newest)
+        state = self._replayed.state
+        if signing is None:
+            figures, committed = figures_of(state, self._plan.maximum_age_seconds), None
+            header = header_of(state, figures, self._plan, depth=0)
+        else:
+            folder = None if self._out is None else self._out.absolute() / str(newest)
+            proved = prove(self._ledger, self._replayed, self._plan, signing, out=folder, force=True)
+            if folder is not None:
+                remember_proof(self._session, folder)
+            figures, header, committed = proved.made.figures, proved.made.header, proved.recorded.sequence
+        self._last = newest if committed is None else max(newest, committed)
+        findings = solvency_findings(figures, sequence=newest, commitment=committed)
+        self._session.emit_line(
+            _document(header, figures, findings, committed), _line(header, figures, findings, committed)
+        )
+        if figures.solvent is None:
+            self._session.tell("warning: solvency is not decided: replay venue says what is not known")
+        return bool(findings)
+
+
+def _document(
+    header: Header, figures: Figures, findings: list[Finding], committed: int | None
+) -> dict[str, Any]:
+    return {
+        "schema": WATCH_SCHEMA,
+        "sequence": header.as_of_sequence,
+        "time": format_time(header.time),
+        "commitment_sequence": committed,
+        "liabilities": _texts(figures.liabilities.totals),
+        "reserves": _texts(figures.reserves),
+        "solvent": figures.solvent,
+        "findings": [each.json_value() for each in findings],
+    }
+
+
+def _texts(by_asset: dict[str, Decimal]) -> dict[str, str]:
+    return {asset: format_exact(by_asset[asset]) for asset in sorted(by_asset)}
+
+
+def _line(header: Header, figures: Figures, findings: list[Finding], committed: int | None) -> str:
+    place = "not committed" if committed is None else f"committed at {committed}"
+    verdict = {True: "solvent", False: "NOT SOLVENT", None: "not decided"}[figures.solvent]
+    first = (
+        f"{moment(header.time)}  state {header.as_of_sequence}  {place}  {verdict}  "
+        f"owed {amounts(figures.liabilities.totals)}  attested {amounts(figures.reserves)}"
+    )
+    return "\n".join([first, *(f"  error {each.code}: {each.message}" for each in findings)])
