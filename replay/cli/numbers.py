@@ -55,3 +55,13 @@ class Numbers(click.ParamType[tuple[Decimal, ...]]):
             return value
         one = Number()
         return tuple(one.convert(each.strip(), param, ctx) for each in value.split(","))
+
+
+maximum_age_option = click.option(
+    "--max-age",
+    "maximum_age_seconds",
+    type=Seconds(),
+    default="86400",  # DEFAULT_MAXIMUM_AGE_SECONDS, whose package takes long to import; a test compares them
+    metavar="SECONDS",
+    help="How old an attestation of reserves may be to count (default: 86400, a day).",
+)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
 from ledger.cli.common import Session, ledger_command
 from ledger.errors import ExitCode
 from replay.cli.cuts import Replay, cut_options
-from replay.cli.numbers import Seconds
+from replay.cli.numbers import maximum_age_option
 from replay.cli.text import amounts, figure, moment, percent, seconds, table
 
 if TYPE_CHECKING:
@@ -28,25 +26,18 @@ VERDICTS = {
 
 
 @ledger_command("venue")
-@click.option(
-    "--max-age",
-    "maximum_age_seconds",
-    type=Seconds(),
-    metavar="SECONDS",
-    help="How old an attestation of reserves may be to count (default: 86400, a day).",
-)
+@maximum_age_option
 @cut_options
-def venue(session: Session, *, maximum_age_seconds: Decimal | None, replay: Replay) -> int:
+def venue(session: Session, *, maximum_age_seconds: Decimal, replay: Replay) -> int:
     """Add up the venue: what it owes, what is attested to cover it, the insurance fund, who owes it.
 
     Exits 1 where liabilities are not covered; where that cannot be known it says so and exits 0.
     """
-    from replay.solvency import DEFAULT_MAXIMUM_AGE_SECONDS, venue_report
+    from replay.solvency import venue_report
 
     with session.ledger() as ledger:
         result = replay.fold(session, ledger)
-    age = DEFAULT_MAXIMUM_AGE_SECONDS if maximum_age_seconds is None else maximum_age_seconds
-    report = venue_report(result.state, maximum_age_seconds=age)
+    report = venue_report(result.state, maximum_age_seconds=maximum_age_seconds)
     document = {**report.document(), "replay": replay.document(result)}
     session.emit(document, words(report, result.state.origin, replay.words(result)))
     return ExitCode.NEGATIVE_VERDICT if report.solvent is False else ExitCode.OK

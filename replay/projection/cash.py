@@ -171,7 +171,12 @@ def reserve_attested(state: VenueState, event: Event, data: ReserveAttested) -> 
     before = state.reserves.get(key)
     if before is not None and before.as_of > data.as_of:
         return
-    state.reserves[key] = Reserve(
+    state.reserves[key] = reserve_of(data, event.sequence)
+
+
+def reserve_of(data: ReserveAttested, sequence: int) -> Reserve:
+    """Return what an event attests, as the state keeps it."""
+    return Reserve(
         data.asset,
         data.custodian,
         data.address,
@@ -179,5 +184,5 @@ def reserve_attested(state: VenueState, event: Event, data: ReserveAttested) -> 
         data.encumbered,
         data.as_of,
         data.attester,
-        event.sequence,
+        sequence,
     )

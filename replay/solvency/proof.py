@@ -19,6 +19,7 @@ from ledger.events.envelope import Draft
 from ledger.events.governance import CorrectionRecorded
 from ledger.merkle import verify_inclusion
 from ledger.proof import check_inclusion
+from replay.projection.cash import reserve_of
 from replay.solvency.commitment import RESERVES, check_header, check_liabilities, read_commitment
 from replay.solvency.errors import ProofFormError, SumOverflowError
 from replay.solvency.form import amounts_of, canonical_file, hexadecimal, listed, members, text, texts_of
@@ -26,7 +27,6 @@ from replay.solvency.header import Header
 from replay.solvency.reserves import attestation, fresh_reserves
 from replay.solvency.sum_tree import Node
 from replay.solvency.totals import is_solvent
-from replay.state.records import Reserve
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ledger.trust import TrustPolicy
     from replay.solvency.commitment import Commitment
     from replay.solvency.reserves import Attestation
+    from replay.state.records import Reserve
 
 PROOF_FORMAT = "margin-ledger/solvency/1"
 
@@ -226,16 +227,7 @@ def read_attestation(entry: bytes, origin: str) -> Reserve:
         raise EvidenceRefusedError("attestations", "an attestation of reserves", f"a {type(data).__name__}")
     if found.link.ledger != origin:
         raise EvidenceRefusedError("attestations", f"an event of {origin}", f"one of {found.link.ledger}")
-    return Reserve(
-        data.asset,
-        data.custodian,
-        data.address,
-        data.amount,
-        data.encumbered,
-        data.as_of,
-        data.attester,
-        found.link.sequence,
-    )
+    return reserve_of(data, found.link.sequence)
 
 
 def _attested(value: JsonValue) -> AttestedEntry:

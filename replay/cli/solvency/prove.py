@@ -15,7 +15,7 @@ from ledger.cli.passphrase import Passphrase, passphrase_option
 from ledger.clock import format_time
 from ledger.errors import ExitCode, InvalidInputError
 from replay.cli.cuts import SequenceOrTime
-from replay.cli.numbers import Seconds
+from replay.cli.numbers import maximum_age_option
 from replay.cli.solvency.options import parts_option, remember_proof, seed_file_option, seed_of
 from replay.cli.solvency.words import asset_table, totals_lines
 from replay.cli.text import moment
@@ -44,13 +44,7 @@ PROVE_SCHEMA = "replay.solvency.prove/1"
     metavar="N|TIME",
     help="Prove the state after sequence N, or after the last event by TIME (default: the newest).",
 )
-@click.option(
-    "--max-age",
-    "maximum_age_seconds",
-    type=Seconds(),
-    metavar="SECONDS",
-    help="How old an attestation of reserves may be to count (default: 86400, a day).",
-)
+@maximum_age_option
 @parts_option
 @seed_file_option
 @click.option("--force", is_flag=True, help="Replace an older proof in DIR.")
@@ -61,7 +55,7 @@ def prove(
     *,
     out: Path | None,
     at: int | datetime | None,
-    maximum_age_seconds: Decimal | None,
+    maximum_age_seconds: Decimal,
     parts: int,
     seed_file: Path | None,
     force: bool,
@@ -78,11 +72,10 @@ def prove(
     from replay.commitments import Signing, replay_ledger
     from replay.commitments import prove as make_proof
     from replay.commitments.folder import PROOF_FILE
-    from replay.solvency import DEFAULT_MAXIMUM_AGE_SECONDS, Plan, make_tree
+    from replay.solvency import Plan, make_tree
 
     if out is None and not dry_run:
         raise InvalidInputError("a proof needs a folder", next_step="give --out DIR, or --dry-run")
-    age = DEFAULT_MAXIMUM_AGE_SECONDS if maximum_age_seconds is None else maximum_age_seconds
     if out is not None:
         check_free(out.absolute(), replaces=PROOF_FILE if force else None)
     with session.ledger(writing=not dry_run) as ledger:
@@ -93,7 +86,9 @@ def prove(
         replayed = replay_ledger(ledger, sequence, progress=session.progress())
         seed = seed_of(session, seed_file, making=not dry_run)
         if dry_run:
-            made = make_tree(replayed.state, replayed.histories, Plan(seed or bytes(32), parts, age))
+            made = make_tree(
+                replayed.state, replayed.histories, Plan(seed or bytes(32), parts, maximum_age_seconds)
+            )
             document = _document(made, None, None, has_seed=seed is not None)
             session.emit(document, _words(made, replayed.state.origin, None, None))
             return _exit_code(made.figures)
@@ -102,7 +97,7 @@ def prove(
         proved = make_proof(
             ledger,
             replayed,
-            Plan(seed, parts, age),
+            Plan(seed, parts, maximum_age_seconds),
             signing,
             out=out.absolute(),
             force=force,

@@ -10,7 +10,7 @@ from ledger.amounts import exact, format_exact
 from ledger.cli.common import Session, ledger_command
 from ledger.errors import ExitCode
 from replay.cli.cuts import Replay, cut_options
-from replay.cli.numbers import Numbers, Seconds
+from replay.cli.numbers import Numbers, maximum_age_option
 from replay.cli.text import UNKNOWN, amounts, moment, percent, table
 
 if TYPE_CHECKING:
@@ -36,20 +36,14 @@ VERDICTS = {True: "solvent", False: "FAILS", None: "unknown"}
     metavar="H,…",
     help="Shares of what is attested that do not count, such as 0,0.25 (default: 0,0.1,0.2,0.5).",
 )
-@click.option(
-    "--max-age",
-    "maximum_age_seconds",
-    type=Seconds(),
-    metavar="SECONDS",
-    help="How old an attestation of reserves may be to count (default: 86400, a day).",
-)
+@maximum_age_option
 @cut_options
 def stress(
     session: Session,
     *,
     moves: tuple[Decimal, ...] | None,
     haircuts: tuple[Decimal, ...] | None,
-    maximum_age_seconds: Decimal | None,
+    maximum_age_seconds: Decimal,
     replay: Replay,
 ) -> int:
     """Ask whether the venue could pay if prices moved, and if its reserves were worth less.
@@ -59,7 +53,6 @@ def stress(
     only where the venue is not solvent as it stands (no move, no haircut) and that was asked.
     """
     from replay.solvency import (
-        DEFAULT_MAXIMUM_AGE_SECONDS,
         HAIRCUTS,
         PRICE_MOVES,
         solvency_under_stress,
@@ -71,9 +64,8 @@ def stress(
     cuts = HAIRCUTS if haircuts is None else stress_haircuts(haircuts)
     with session.ledger() as ledger:
         result = replay.fold(session, ledger)
-    age = DEFAULT_MAXIMUM_AGE_SECONDS if maximum_age_seconds is None else maximum_age_seconds
     report = solvency_under_stress(
-        result.state, price_moves=price_moves, haircuts=cuts, maximum_age_seconds=age
+        result.state, price_moves=price_moves, haircuts=cuts, maximum_age_seconds=maximum_age_seconds
     )
     heading = (
         f"{result.state.origin}   after sequence {report.sequence}, {moment(report.at)}   "

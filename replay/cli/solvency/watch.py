@@ -13,7 +13,7 @@ from ledger.cli.passphrase import Passphrase, passphrase_option
 from ledger.cli.repeating import Span, asked_to_stop, changed_keys
 from ledger.clock import format_time
 from ledger.errors import EnvironmentFaultError, ExitCode
-from replay.cli.numbers import Seconds
+from replay.cli.numbers import maximum_age_option
 from replay.cli.solvency.options import parts_option, remember_proof, seed_file_option, seed_of
 from replay.cli.text import amounts, moment
 
@@ -36,13 +36,7 @@ WATCH_SCHEMA = "replay.solvency.watch/1"
     metavar="DIR",
     help="Write each proof to a folder of DIR, named by the sequence of its state.",
 )
-@click.option(
-    "--max-age",
-    "maximum_age_seconds",
-    type=Seconds(),
-    metavar="SECONDS",
-    help="How old an attestation of reserves may be to count (default: 86400, a day).",
-)
+@maximum_age_option
 @parts_option
 @seed_file_option
 @click.option("--dry-run", is_flag=True, help="Look and tell; record, sign and write nothing.")
@@ -52,7 +46,7 @@ def watch(
     *,
     every: int,
     out: Path | None,
-    maximum_age_seconds: Decimal | None,
+    maximum_age_seconds: Decimal,
     parts: int,
     seed_file: Path | None,
     dry_run: bool,
@@ -66,9 +60,8 @@ def watch(
     from ledger.outside.writing import make_folder
     from ledger.signing.keys import load_signing_keys
     from replay.commitments import Signing
-    from replay.solvency import DEFAULT_MAXIMUM_AGE_SECONDS, Plan
+    from replay.solvency import Plan
 
-    age = DEFAULT_MAXIMUM_AGE_SECONDS if maximum_age_seconds is None else maximum_age_seconds
     with session.ledger(writing=not dry_run) as ledger, asked_to_stop() as stop:
         signing = None
         if not dry_run:
@@ -78,7 +71,7 @@ def watch(
             if out is not None:
                 make_folder(out)
         seed = seed_of(session, seed_file, making=not dry_run)
-        rounds = _Rounds(session, ledger, Plan(seed or bytes(32), parts, age), out)
+        rounds = _Rounds(session, ledger, Plan(seed or bytes(32), parts, maximum_age_seconds), out)
         while True:
             try:
                 if signing is not None:

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import click
+
+from replay.cli.numbers import maximum_age_option
 from replay.cli.venue import HOLDINGS_SHOWN, words
 from replay.fold import replay_events
-from replay.solvency import venue_report
+from replay.solvency import DEFAULT_MAXIMUM_AGE_SECONDS, venue_report
 from tests.support.events import START, History
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 
 def attested(history: History, custodian: str, amount: str, *, age_seconds: int = 0, **more: Any) -> None:
@@ -46,3 +52,12 @@ def test_many_holdings_are_counted_and_not_all_shown() -> None:
     lines = shown(history)
     assert sum(line.startswith("USDT      bank") for line in lines) == HOLDINGS_SHOWN
     assert "… and 3 more: --json" in lines
+
+
+def test_the_age_that_options_allow_is_the_reports_own() -> None:
+    @click.command
+    @maximum_age_option
+    def shown(maximum_age_seconds: Decimal) -> Decimal:
+        return maximum_age_seconds
+
+    assert shown.main([], standalone_mode=False) == DEFAULT_MAXIMUM_AGE_SECONDS
