@@ -14,8 +14,9 @@ import shutil
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,7 +87,7 @@ class Chromium:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._answers, selectors.EVENT_READ)
 
-    def __enter__(self) -> Chromium:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -96,10 +97,8 @@ class Chromium:
 
     def end(self) -> None:
         """Kill the browser and all its helpers; it has nothing that is worth saving."""
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self._process.wait()
         self._selector.close()
         os.close(self._commands)
@@ -145,7 +144,8 @@ class Chromium:
         found = page.call("Page.navigate", url=url)
         assert "errorText" not in found, found
         page.evaluate(
-            "new Promise(done => document.readyState === 'complete' ? done() : addEventListener('load', done))"
+            "new Promise((done) =>"
+            " document.readyState === 'complete' ? done() : window.addEventListener('load', done))"
         )
         return page
 
@@ -219,10 +219,10 @@ class Page:
 
     def fill(self, selector: str, text: str) -> None:
         """Put text into a field, as if it was typed."""
-        place, value = json.dumps(selector), json.dumps(text)
+        given = f"document.querySelector({json.dumps(selector)}), {json.dumps(text)}"
         self.evaluate(
-            f"((field) => {{ field.value = {value};"
-            f" field.dispatchEvent(new Event('input', {{bubbles: true}})); }})(document.querySelector({place}))"
+            "((field, text) => { field.value = text;"
+            f" field.dispatchEvent(new Event('input', {{bubbles: true}})); }})({given})"
         )
 
     def text(self, selector: str) -> str:
