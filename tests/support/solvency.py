@@ -6,7 +6,7 @@ Nothing in it is drawn at random, so every run makes the same bytes.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -114,9 +114,13 @@ class World:
             PlacedLeaf(place, made.leaves[place], made.tree.path(place))
             for place in places_by_customer(made.leaves)[customer]
         )
-        note = sign_checkpoint(self.checkpoint, self.keys[:keys], AT)
-        proof = replace(self.proof, checkpoint=note.encode())
+        proof = self.proof_of(self.sequence, keys=self.keys[:keys])
         return Inclusion(customer, made.header, placed, self.entry, proof.encode())
+
+    def proof_of(self, sequence: int, *, keys: tuple[SigningKey, ...] = ()) -> InclusionProof:
+        """The proof that an entry is under the checkpoint, signed with all keys where none are given."""
+        note = sign_checkpoint(self.checkpoint, keys or self.keys, AT)
+        return InclusionProof(sequence, self._path(sequence), note.encode())
 
     def solvency_proof(self) -> SolvencyProof:
         """What is published as ``proof.json``."""
@@ -137,6 +141,7 @@ def small_world(
     customers: Mapping[str, Mapping[str, Mapping[str, str]]] = CUSTOMERS,
     days: int = 0,
     later: int = 3,
+    changes: Mapping[str, Any] | None = None,
 ) -> World:
     """Return a venue of some customers with its commitment.
 
@@ -146,6 +151,7 @@ def small_world(
         customers: wallets by customer and account.
         days: how much later everything happens.
         later: how many entries follow the commitment before the checkpoint is signed.
+        changes: members of the commitment's data that are recorded in place of the true ones.
     """
     start = START + timedelta(days=days)
     log = _Log(origin, start)
@@ -156,7 +162,7 @@ def small_world(
     fold(log.events, state, after=[histories])
     made = make_tree(state, histories, Plan(SEED, parts=parts))
     sequence = len(log.entries)
-    log.append("StateCommitted", **made.commitment.payload().json_value())
+    log.append("StateCommitted", **{**made.commitment.payload().json_value(), **(changes or {})})
     for number in range(later):
         log.append("DepositRecorded", account="A1", asset="USDT", amount=str(number + 1))
     keys = (log_key(origin), quantum_key(origin))
