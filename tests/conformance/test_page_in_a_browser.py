@@ -332,6 +332,62 @@ def test_what_a_log_signed_and_should_not_have_is_refused_alike(looking: Looking
     }
 
 
+def test_a_commitment_that_is_not_written_as_events_are_is_refused_alike(looking: Looking) -> None:
+    def written(old: str, new: str) -> bytes:
+        def rewrite(event_bytes: bytes) -> bytes:
+            assert old.encode() in event_bytes
+            return event_bytes.replace(old.encode(), new.encode(), 1)
+
+        return small_world(rewrite=rewrite).inclusion(CUSTOMER).encode()
+
+    kind, start, optional = '"type":"StateCommitted"', '{"data"', '"schema":1'
+    cases = {
+        "another schema": written('"schema":1', '"schema":2'),
+        "no schema": written('"schema":1,', ""),
+        "schema as text": written('"schema":1', '"schema":"1"'),
+        "another type": written(kind, '"type":"DepositRecorded"'),
+        "unknown type": written(kind, '"type":"Other"'),
+        "unknown member": written(kind, f'{kind},"zone":"1"'),
+        "no time": written('"occurred_at":"2026-03-12T09:00:24.000000Z",', ""),
+        "time in short": written("09:00:24.000000Z", "09:00:24Z"),
+        "another zone": written("09:00:24.000000Z", "09:00:24.000000+00:00"),
+        "id in capitals": written("00000018", "0000ABCD"),
+        "id out of form": written("00000000-0000", "000000000000"),
+        "actor": written(start, '{"actor":"governance","data"'),
+        "no actor's name": written(start, '{"actor":"","data"'),
+        "null": written(start, '{"actor":null,"data"'),
+        "control character": written(start, '{"actor":"a\u0085","data"'),
+        "long name": written(start, f'{{"actor":"{"a" * 257}","data"'),
+        "causation": written(start, f'{{"causation":"{"0" * 8}-0000-0000-0000-{"0" * 12}","data"'),
+        "causation out of form": written(start, '{"causation":"before","data"'),
+        "received": written(optional, f'"received_at":"2026-03-12T09:00:24.500000Z",{optional}'),
+        "received in short": written(optional, f'"received_at":"2026-03-12",{optional}'),
+        "source": written(kind, f'"source":{{"file":"a.csv","inferred":true,"row":"1","system":"s"}},{kind}'),
+        "source with a path": written(kind, f'"source":{{"file":"a/b.csv"}},{kind}'),
+        "source with a flag as text": written(kind, f'"source":{{"inferred":"true"}},{kind}'),
+        "source with a row as number": written(kind, f'"source":{{"row":1}},{kind}'),
+        "source with another member": written(kind, f'"source":{{"line":"1"}},{kind}'),
+        "source as text": written(kind, f'"source":"file",{kind}'),
+        "count with a zero": written('"as_of_sequence":"23"', '"as_of_sequence":"023"'),
+        "count as number": written('"as_of_sequence":"23"', '"as_of_sequence":23'),
+        "count that is none": written('"as_of_sequence":"23"', '"as_of_sequence":"22.5"'),
+        "count below zero": written('"as_of_sequence":"23"', '"as_of_sequence":"-1"'),
+        "member of data missing": written('"projection":"margin-state",', ""),
+        "member of data too many": written('"projection":', '"more":"1","projection":'),
+        "total not in normal form": written('"21510.250001"', '"21510.2500010"'),
+        "total as number": written('"21510.250001"', "21510"),
+        "total of no asset": written('"USDT":"21510.250001"', '"US DT":"21510.250001"'),
+        "name of a total": written('"reserves":', '"r eserves":'),
+        "totals as text": written('"shortfall":{"USDT":"75.5"}', '"shortfall":"75.5"'),
+        "root in capitals": written('"state_root":"', '"state_root":"A'),
+    }
+    verdicts = agree(looking, cases)
+    assert {what for what, each in verdicts.items() if each == VALID} == {
+        "actor", "causation", "received", "source",
+    }  # fmt: skip
+    assert {each.check for each in verdicts.values()} == {"", "commitment"}
+
+
 def test_another_key_another_log_and_another_moment_are_refused_alike(looking: Looking) -> None:
     other_key = log_key(seed="another").verifier.encode()
     both = f"{other_key}\n{ed25519_key()}"

@@ -42,6 +42,9 @@ def value_changes(inclusion: Inclusion) -> Iterator[tuple[str, bytes]]:
         "empty": "", "point": "2.", "list": ["2"], "flag": True, "leading zero": "02",
     }.items():  # fmt: skip
         yield f"amount: {what}", sums(BTC=amount)
+    yield "no sums", leaf_with("sums", {})
+    yield "sums as a list", leaf_with("sums", [])
+    yield "sums as text", leaf_with("sums", "2")
     yield "unknown asset", sums(XRP="1")
     yield "asset out of form", sums(**{"B C": "1"})
     yield "nonce", leaf_with("nonce", "00" * 32)
@@ -70,6 +73,8 @@ def value_changes(inclusion: Inclusion) -> Iterator[tuple[str, bytes]]:
     yield "format", edited(file, "format", to="margin-ledger/inclusion/2")
     yield "member too many", edited(file, "more", to="1")
     yield "members that look like others", edited(file, "leaves", 0, to={",".join(sorted(leaf)): 1})
+    for name in ("commitment", "commitment_proof", "customer", "format"):
+        yield f"{name} as a number", edited(file, name, to=5)
     yield "no leaves", edited(file, "leaves", to=[])
     yield "a leaf too many", edited(file, "leaves", to=[leaf, leaf])
     yield "leaves as an object", edited(file, "leaves", to={"0": leaf})
@@ -157,7 +162,11 @@ def proof_changes(file: bytes, proof: str) -> Iterator[tuple[str, bytes]]:
         "root": f"{head}\n\n" + note.replace(note.split("\n")[2], base64.b64encode(bytes(32)).decode()),
         "short root": f"{head}\n\n" + note.replace(note.split("\n")[2], "AAAA"),
         "extension": f"{head}\n\n{note[:end]}\nmore{note[end:]}",
-        "empty line in the text": f"{head}\n\n\n{note}",
+        "empty line before the text": f"{head}\n\n\n{note}",
+        "empty line in the text": f"{head}\n\n{note[: end + 1]}\nmore{note[end:]}",
+        "control character in the origin": f"{head}\n\n"
+        + note.replace("perpetuals\n", "perpetuals\x01\n", 1),
+        "another last byte": f"{proof[:-1]}x",
         "no signatures": f"{head}\n\n{note[: end + 2]}",
         "unknown signature": f"{proof}— other.example {other}\n",
         "unknown signature alone": proof.replace(signature, f"— other.example {other}"),
@@ -202,6 +211,7 @@ def byte_changes(file: bytes) -> Iterator[tuple[str, bytes]]:
     yield "white space", file.replace(b'":', b'": ', 1)
     yield "white space at the end", file[:-1] + b" \n"
     yield "two line ends", file + b"\n"
+    yield "a space for the line end", file[:-1] + b" "
     yield "no line end", file[:-1]
     yield "carriage return", file[:-1] + b"\r\n"
     yield "byte order mark", b"\xef\xbb\xbf" + file
@@ -223,7 +233,8 @@ def byte_changes(file: bytes) -> Iterator[tuple[str, bytes]]:
     yield "null", b"null\n"
     yield "deep", b"[" * 100 + b"]" * 100 + b"\n"
     yield "very deep", b"[" * 400_000 + b"]" * 400_000 + b"\n"
-    yield "too large", file[:-2] + b',"z":"' + b"z" * 1_000_000 + b'"}\n'
+    extra = f"extra {base64.b64encode(bytes(750_000)).decode()}\nindex"
+    yield "too large", edited(file, "commitment_proof", to=lambda proof: proof.replace("index", extra, 1))
     yield "key beyond ASCII", file.replace(b'"customer":', '"\u00e9":"","customer":'.encode())
 
 
