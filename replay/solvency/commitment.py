@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ledger.amounts import format_exact
-from ledger.chain import parse_entry
+from ledger.chain import check_event, parse_entry
 from ledger.errors import EvidenceRefusedError, InvalidInputError
 from ledger.events.envelope import Draft
 from ledger.events.governance import StateCommitted
@@ -103,6 +103,7 @@ def read_commitment(entry: bytes) -> tuple[int, Commitment]:
     """
     try:
         found = parse_entry(entry)
+        check_event(found)
         draft = Draft.from_json(found.event)
     except InvalidInputError as error:
         raise EvidenceRefusedError("commitment", "an entry with a StateCommitted", error.message) from None

@@ -6,7 +6,7 @@ Nothing in it is drawn at random, so every run makes the same bytes.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -34,7 +34,7 @@ from replay.solvency import (
 from tests.support.keys import AT, ORIGIN, log_key, quantum_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from decimal import Decimal
 
     from ledger.checkpoint import SigningKey
@@ -114,9 +114,13 @@ class World:
             PlacedLeaf(place, made.leaves[place], made.tree.path(place))
             for place in places_by_customer(made.leaves)[customer]
         )
-        note = sign_checkpoint(self.checkpoint, self.keys[:keys], AT)
-        proof = replace(self.proof, checkpoint=note.encode())
+        proof = self.proof_of(self.sequence, keys=self.keys[:keys])
         return Inclusion(customer, made.header, placed, self.entry, proof.encode())
+
+    def proof_of(self, sequence: int, *, keys: tuple[SigningKey, ...] = ()) -> InclusionProof:
+        """The proof that an entry is under the checkpoint, signed with all keys where none are given."""
+        note = sign_checkpoint(self.checkpoint, keys or self.keys, AT)
+        return InclusionProof(sequence, self._path(sequence), note.encode())
 
     def solvency_proof(self) -> SolvencyProof:
         """What is published as ``proof.json``."""
@@ -137,6 +141,8 @@ def small_world(
     customers: Mapping[str, Mapping[str, Mapping[str, str]]] = CUSTOMERS,
     days: int = 0,
     later: int = 3,
+    changes: Mapping[str, Any] | None = None,
+    rewrite: Callable[[bytes], bytes] = lambda event_bytes: event_bytes,
 ) -> World:
     """Return a venue of some customers with its commitment.
 
@@ -146,6 +152,8 @@ def small_world(
         customers: wallets by customer and account.
         days: how much later everything happens.
         later: how many entries follow the commitment before the checkpoint is signed.
+        changes: members of the commitment's data that are recorded in place of the true ones.
+        rewrite: gives the bytes of the commitment's event that are recorded, of whatever form.
     """
     start = START + timedelta(days=days)
     log = _Log(origin, start)
@@ -156,13 +164,14 @@ def small_world(
     fold(log.events, state, after=[histories])
     made = make_tree(state, histories, Plan(SEED, parts=parts))
     sequence = len(log.entries)
-    log.append("StateCommitted", **made.commitment.payload().json_value())
+    committed = {**made.commitment.payload().json_value(), **(changes or {})}
+    log.seal(rewrite(log.prepared("StateCommitted", committed)))
     for number in range(later):
         log.append("DepositRecorded", account="A1", asset="USDT", amount=str(number + 1))
     keys = (log_key(origin), quantum_key(origin))
-    checkpoint = Checkpoint(origin, len(log.entries), root_hash(log.hashes()))
+    checkpoint = Checkpoint(origin, len(log.entries), root_hash(log.hashes))
     note = sign_checkpoint(checkpoint, keys, AT)
-    proof = InclusionProof(sequence, _path(log.hashes(), sequence), note.encode())
+    proof = InclusionProof(sequence, _path(log.hashes, sequence), note.encode())
     return World(origin, keys, tuple(log.entries), state, histories, made, sequence, checkpoint, proof)
 
 
@@ -182,24 +191,31 @@ class _Log:
     def __init__(self, origin: str, start: datetime) -> None:
         self.origin, self.start = origin, start
         self.entries: list[bytes] = []
+        self.hashes: list[bytes] = []
         self.events: list[Event] = []
 
     def append(self, event_type: str, **data: Any) -> None:
         """Record an event."""
-        number = len(self.entries)
-        at = self.start + timedelta(seconds=number)
-        given: JsonObject = {"type": event_type, "occurred_at": at.isoformat(), "data": data}
-        prepared = prepare(Draft.from_json(given), UUID(int=number))
-        prev = self.events[-1].hash if self.events else ZERO_HASH
-        sealer = Sealer(self.origin, "writer", at, number, prev)
-        nonce = hashlib.sha256(b"nonce %d" % number).digest()[:16]
-        canonical, event_hash = sealer.seal(prepared.event_bytes, nonce)
-        self.entries.append(canonical)
-        self.events.append(decode_event(canonical, event_hash))
+        self.seal(self.prepared(event_type, data))
+        self.events.append(decode_event(self.entries[-1], self.hashes[-1]))
 
-    def hashes(self) -> list[bytes]:
-        """Return the leaf hashes of all entries."""
-        return [each.hash for each in self.events]
+    def prepared(self, event_type: str, data: JsonObject) -> bytes:
+        """Return the bytes of an event that comes next."""
+        at = self._at().isoformat()
+        draft = Draft.from_json({"type": event_type, "occurred_at": at, "data": data})
+        return prepare(draft, UUID(int=len(self.entries))).event_bytes
+
+    def seal(self, event_bytes: bytes) -> None:
+        """Record the bytes of an event."""
+        number = len(self.entries)
+        prev = self.hashes[-1] if self.hashes else ZERO_HASH
+        sealer = Sealer(self.origin, "writer", self._at(), number, prev)
+        entry, entry_hash = sealer.seal(event_bytes, hashlib.sha256(b"nonce %d" % number).digest()[:16])
+        self.entries.append(entry)
+        self.hashes.append(entry_hash)
+
+    def _at(self) -> datetime:
+        return self.start + timedelta(seconds=len(self.entries))
 
 
 def _venue(

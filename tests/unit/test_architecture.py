@@ -27,6 +27,7 @@ DIVIDES_EXACTLY = (
     "replay/margin/portfolio.py",
     "replay/venue/demo",
     "replay/cli",
+    "replay/commitments",
     "replay/store",
     "replay/risk/statistics",
 )
