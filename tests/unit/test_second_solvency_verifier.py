@@ -10,13 +10,18 @@ from typing import Any, NamedTuple
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from tests.support.second_solvency_verifier import Node as ReadNode
 from tests.support.second_solvency_verifier import (
     Refused,
+    Tree,
     check_folder,
     check_inclusion,
+    check_path,
     check_proof,
     check_signature,
+    checkpoint_of,
     point_of,
+    root_of,
     siblings_of,
     unbase64,
 )
@@ -278,9 +283,11 @@ def test_an_inclusion_file_says_what_the_customer_is_owed_over_all_parts() -> No
         ("form", ("header", "maximum_age_seconds"), "-1"),
         ("form", ("header", "maximum_age_seconds"), "0.0000000000000000001"),
         ("proof", ("commitment_proof",), "c2sp.org/tlog-proof@v2\nindex 2\n\n"),
+        ("proof", ("commitment_proof",), "c2sp.org/tlog-proof@v1\nextra QQ==\n\n"),
         ("event", ("commitment",), "{}"),
         ("header", ("header", "projection_version"), 8),
         ("header", ("header", "origin"), "other.example"),
+        ("header", ("header", "projection"), "other"),
         ("sum", ("leaves", 0, "sums", "USDT"), "2" + "0" * 36),
         ("liabilities_root", ("leaves", 0, "sums", "BTC"), "1.4"),
         ("liabilities_root", ("leaves", 0, "nonce"), "0" * 64),
@@ -342,6 +349,32 @@ def test_a_sibling_is_written_in_one_way_only(raw: str) -> None:
     assert not is_read(siblings_of, path, {"assets": [{}, {}, {}], "depth": 1})
 
 
+def test_a_root_has_sums_below_the_limit_too() -> None:
+    leaf = {"index": 0, "nonce": "0" * 64, "part": 0}
+    half = ReadNode(SIBLING, [2**126])
+    assert root_of(leaf, "ada", [2**126 - 1], [half]).sums == [2**127 - 1]
+    assert not is_read(root_of, leaf, "ada", [2**126], [half])
+
+
+def test_a_file_of_more_than_a_million_bytes_is_refused() -> None:
+    for length, holds in ((740_000, True), (748_900, False)):
+        file = built().inclusion
+        extra = f"v1\nextra {base64.b64encode(bytes(length)).decode()}\n"
+        file["commitment_proof"] = file["commitment_proof"].replace("v1\n", extra, 1)
+        raw = encoded(file) + b"\n"
+        assert (len(raw) <= 1_000_000) is holds
+        assert len(file["commitment_proof"]) < 1_000_000
+        assert check_inclusion(raw, VKEY) if holds else refused_inclusion(raw) == "form"
+
+
+def test_a_path_is_as_long_as_the_signed_size_asks_for() -> None:
+    leaf = sha256(b"\0entry").digest()
+    above = sha256(b"\x01" + SIBLING + leaf).digest()
+    assert is_read(check_path, b"entry", 0, [], Tree(ORIGIN, 1, leaf))
+    assert not is_read(check_path, b"entry", 1, [], Tree(ORIGIN, 1, leaf))
+    assert not is_read(check_path, b"entry", 0, [SIBLING], Tree(ORIGIN, 1, above))
+
+
 def test_one_leaf_is_not_two_parts() -> None:
     file = built().inclusion
     file["leaves"][1]["index"] = file["leaves"][0]["index"]
@@ -366,6 +399,7 @@ def test_bytes_that_are_not_canonical_are_refused() -> None:
     twice = raw.replace(b'{"commitment":', b'{"customer":"ada","commitment":', 1)
     for changed in (
         raw,
+        raw + b" ",
         raw + b"\n\n",
         b" " + raw + b"\n",
         twice + b"\n",
@@ -408,7 +442,10 @@ def test_what_is_signed_is_held_against_the_signature_and_the_path() -> None:
         ("commitment", {"event": {"id": "2"}}),
         ("commitment", {"event": {"actor": "a" * 257}}),
         ("commitment", {"event": {"type": "ReserveAttested"}}),
+        ("commitment", {"totals": {"fees": {f"ASSET-{number}": "1" for number in range(5_000)}}}),
         ("event", {"event": {"id": ""}}),
+        ("event", {"event": {"schema": 2**53}}),
+        ("form", {"event": {"actor": "\x7f"}}),
         ("event", {"data": {"further": 1}}),
         ("event", {"data": {"further": None}}),
         ("event", {"data": {"é": "member"}}),
@@ -443,13 +480,16 @@ def test_a_folder_says_what_is_owed_and_held(tmp_path: Path) -> None:
         (None, {"undetermined": ["BTC"]}, {"BTC": "1", "USDT": "20"}),
         (False, {"undetermined": ["ETH"]}, {"BTC": "1", "USDT": "20"}),
         (None, {"undetermined": ["ETH"]}, {"BTC": "2", "USDT": "20"}),
+        (True, {}, {"BTC": "1.50000001", "USDT": "15.5"}),
+        (True, {"maximum_age_seconds": "1800"}, {"BTC": "2", "USDT": "20"}),
         (False, {"maximum_age_seconds": "1799.999999"}, {}),
+        (False, {"time": "2026-01-04T11:29:59.999999Z"}, {}),
     ],
 )
 def test_the_verdict(
     expected: object, changes: dict[str, Any], reserves: dict[str, str], tmp_path: Path
 ) -> None:
-    entries = [attestation(0, "BTC", reserves.get("BTC", "2")), attestation(1, "USDT", "20")]
+    entries = [attestation(n, asset, reserves.get(asset, "20")) for n, asset in enumerate(("BTC", "USDT"))]
     proof = built(header=changes, totals={"reserves": reserves}, entries=entries)
     assert check_folder(written(proof, tmp_path), VKEY)["solvent"] is expected
 
@@ -510,6 +550,12 @@ def test_a_signed_folder_that_does_not_hold_is_refused(
     assert refused_folder(built(**changes), tmp_path) == check
 
 
+def test_a_custodian_is_attested_for_each_address(tmp_path: Path) -> None:
+    entries = [attestation(0, "BTC", "1"), attestation(1, "BTC", "1", address="x")]
+    proof = built(entries=entries, totals={"reserves": {"BTC": "2"}})
+    assert check_folder(written(proof, tmp_path), VKEY)["solvent"] is False
+
+
 def test_what_is_encumbered_beyond_the_amount_takes_nothing_from_others(tmp_path: Path) -> None:
     entries = [attestation(0, "BTC", "2"), attestation(1, "USDT", "1", encumbered="5")]
     proof = built(entries=entries, totals={"reserves": {"BTC": "2", "USDT": "0"}})
@@ -546,27 +592,42 @@ def test_nothing_begins_with_a_key_that_is_out_of_form(vkey: str) -> None:
     assert refusal.value.check == "key"
 
 
-def vectors() -> Iterator[Any]:
-    """The vectors of inclusion proofs of a margin ledger whose policy is one Ed25519 log key."""
-    spec = Path(__file__).parents[2] / "docs" / "spec" / "vectors" / "proof.json"
-    published = json.loads(spec.read_text(encoding="utf-8"))
-    for vector in published["inclusion"]["hold"] + published["inclusion"]["refused"]:
+SPEC = Path(__file__).parents[2] / "docs" / "spec" / "vectors"
+
+
+def vectors(name: str) -> Iterator[Any]:
+    """The published vectors whose policy is one Ed25519 log key of a margin ledger."""
+    published = json.loads((SPEC / f"{name}.json").read_text(encoding="utf-8"))
+    of_kind = published["inclusion"] if name == "proof" else published
+    for vector in of_kind["hold"] + of_kind["refused"]:
         if vector["policy"] == {"log_keys": ["log"]} and not vector.get("foreign"):
-            name = vector.get("what") or vector["why"]
-            key = published["keys"]["log"]
-            yield pytest.param(vector.get("check"), vector["proof"], vector["entry"], key, id=name)
+            yield pytest.param(vector, published["keys"]["log"], id=vector.get("what") or vector["why"])
 
 
-@pytest.mark.parametrize(("check", "proof", "entry", "key"), list(vectors()))
-def test_the_published_vectors_of_inclusion_proofs_hold_for_it(
-    check: str | None, proof: str, entry: str, key: str
-) -> None:
-    if check is None:
-        check_proof(proof.encode(), entry.encode(), key)
-        return
-    with pytest.raises(Refused) as refusal:
-        check_proof(proof.encode(), entry.encode(), key)
-    assert refusal.value.check == check
+def refused_check(reader: Callable[..., object], *raw: object) -> str | None:
+    try:
+        reader(*raw)
+    except Refused as refusal:
+        return refusal.check
+    return None
+
+
+@pytest.mark.parametrize(("vector", "key"), list(vectors("proof")))
+def test_the_published_vectors_of_inclusion_proofs_hold_for_it(vector: dict[str, Any], key: str) -> None:
+    check = refused_check(check_proof, vector["proof"].encode(), vector["entry"].encode(), key)
+    assert check == vector.get("check")
+
+
+@pytest.mark.parametrize(("vector", "key"), list(vectors("checkpoint")))
+def test_the_published_vectors_of_checkpoints_hold_for_it(vector: dict[str, Any], key: str) -> None:
+    note = vector["note"].encode() if "note" in vector else base64.b64decode(vector["note_base64"])
+    assert refused_check(checkpoint_of, note, key) == vector.get("check")
+
+
+def test_the_published_vectors_of_keys_hold_for_it() -> None:
+    published = json.loads((SPEC / "checkpoint.json").read_text(encoding="utf-8"))
+    for vector in published["keys_refused"]:
+        assert refused_check(checkpoint_of, b"", vector["key"]) == "key", vector["why"]
 
 
 def test_ed25519_refuses_what_admits_two_readings() -> None:
@@ -578,6 +639,7 @@ def test_ed25519_refuses_what_admits_two_readings() -> None:
     assert not is_read(check_signature, key, b"another", signature)
     assert not is_read(check_signature, key, message, signature[:32] + raised)
     assert not is_read(check_signature, key, message, signature + b"\0")
+    assert not is_read(point_of, (1 | 1 << 255).to_bytes(32, "little"))
     # Only y below p is read, though the 19 numbers from p to 2^255 - 1 fit in the bytes.
     encodings = [(number, number + 2**255 - 19) for number in range(19)]
     assert any(is_read(point_of, y.to_bytes(32, "little")) for y, _ in encodings)
