@@ -568,6 +568,14 @@ def test_attestations_stand_in_ascending_order(tmp_path: Path) -> None:
     assert refused_folder(proof, tmp_path) == "attestations"
 
 
+def test_what_is_published_ends_with_one_line_end(tmp_path: Path) -> None:
+    proof = built()
+    raw = encoded(proof.folder["proof.json"])
+    for changed in (raw, raw + b" ", raw + b"\n\n", b"\n"):
+        proof.folder["proof.json"] = changed
+        assert refused_folder(proof, tmp_path) == "form"
+
+
 def test_a_commitment_ends_with_one_line_end(tmp_path: Path) -> None:
     proof = built()
     raw = encoded(proof.folder["commitment.json"])
