@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,8 +10,21 @@ from typing import Any, NamedTuple
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tests.support.second_proof_verifier import canonical, check_proof, is_signed, point_of, unbase64
-from tests.support.second_solvency_verifier import Refused, check_folder, check_inclusion
+from tests.support.second_solvency_verifier import Node as ReadNode
+from tests.support.second_solvency_verifier import (
+    Refused,
+    Tree,
+    check_folder,
+    check_inclusion,
+    check_path,
+    check_proof,
+    check_signature,
+    checkpoint_of,
+    point_of,
+    root_of,
+    siblings_of,
+    unbase64,
+)
 
 ORIGIN = "second.example"
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -38,13 +51,6 @@ PARTS = {
     "cem": ((0, 0), (1, 0)),
     "": ((0, 0), (0, 0)),
 }
-ACCOUNTS = [
-    {"account": "a1", "claims": {"BTC": "1.5", "USDT": "12"}, "customer": "ada"},
-    {"account": "a2", "claims": {"ETH": "-0.25", "USDT": "0.5"}, "customer": "ada"},
-    {"account": "b1", "claims": {"USDT": "3"}, "customer": "bob"},
-    {"account": "b2", "claims": {"USDT": "-4"}, "customer": "bob"},
-    {"account": "c1", "claims": {"BTC": "0.00000001"}, "customer": "cem"},
-]
 TOTALS = {
     "liabilities": {"BTC": "1.50000001", "USDT": "15.5"},
     "reserves": {"BTC": "2", "USDT": "20"},
@@ -104,9 +110,10 @@ def path_of(levels: list[list[Node]], index: int) -> str:
     for level, nodes in enumerate(levels[:-1]):
         sibling = nodes[index >> level ^ 1]
         raw += sibling.hash
-        for units in sibling.sums:
-            digits = units.to_bytes((units.bit_length() + 7) // 8, "big")
-            raw += bytes([len(digits)]) + digits
+        sizes = [(units.bit_length() + 7) // 8 for units in sibling.sums]
+        sizes = [size if size <= 14 else 16 for size in sizes]
+        raw += bytes([min(sizes[0], 15) << 4 | min(sizes[1], 15)])
+        raw += b"".join(units.to_bytes(size, "big") for units, size in zip(sibling.sums, sizes, strict=True))
     return base64.b64encode(raw).decode()
 
 
@@ -134,9 +141,9 @@ def built(
     header: dict[str, Any] | None = None,
     totals: dict[str, Any] | None = None,
     data: dict[str, Any] | None = None,
+    event: dict[str, Any] | None = None,
     parts: dict[str, tuple[tuple[int, ...], ...]] | None = None,
     entries: list[dict[str, Any]] | None = None,
-    descending: bool = False,
 ) -> Proof:
     """A proof that is signed after the changes: two attestations at 0 and 1, the commitment at 2."""
     header = HEADER | (header or {})
@@ -145,7 +152,7 @@ def built(
         for customer, each in (PARTS | (parts or {})).items()
         for part, sums in enumerate(each)
     )
-    placed = sorted(unsorted, reverse=descending)
+    placed = sorted(unsorted)
     levels = levels_of([leaf for leaf, _, _ in placed])
     root = levels[-1][0]
     raw_header = encoded(header)
@@ -162,6 +169,7 @@ def built(
     }
     entries = entries or [attestation(0, "BTC", "2"), attestation(1, "USDT", "25", encumbered="5")]
     commitment = entry_of(2, "StateCommitted", committed | (data or {}))
+    commitment["event"] |= event or {}
     one, two, three = (sha256(b"\0" + encoded(entry)).digest() for entry in [*entries, commitment])
     pair = sha256(b"\x01" + one + two).digest()
     log_root = sha256(b"\x01" + pair + three).digest()
@@ -195,17 +203,10 @@ def built(
         "header": header,
         "root": {"hash": root.hash.hex(), "sums": texts_of(root.sums, zeros=True)},
     }
-    lines = [
-        {"customer": customer, "index": index, "nonce": nonce_of(customer, part), "part": part}
-        for index, (_, customer, part) in enumerate(placed)
-    ]
     folder: dict[str, Any] = {
         "proof.json": proof,
         "commitment.json": commitment,
         "commitment.tlog-proof": inclusion["commitment_proof"].encode(),
-        "private/accounts.ndjson": json.loads(json.dumps(ACCOUNTS)),
-        "private/leaves.ndjson": lines,
-        "private/nodes.bin": b"".join(node.raw for level in levels for node in level),
     }
     return Proof(inclusion, folder)
 
@@ -220,15 +221,17 @@ def texts_of(sums: tuple[int, ...], *, zeros: bool) -> dict[str, str]:
 
 
 def written(proof: Proof, folder: Path) -> Path:
-    (folder / "private").mkdir()
     for name, value in proof.folder.items():
-        if isinstance(value, bytes):
-            raw = value
-        else:
-            lines = value if isinstance(value, list) else [value]
-            raw = b"".join(encoded(line) + b"\n" for line in lines)
-        (folder / name).write_bytes(raw)
+        (folder / name).write_bytes(value if isinstance(value, bytes) else encoded(value) + b"\n")
     return folder
+
+
+def is_read(reader: Callable[..., object], *raw: object) -> bool:
+    try:
+        reader(*raw)
+    except ValueError:
+        return False
+    return True
 
 
 def refused_inclusion(raw: bytes) -> str:
@@ -258,6 +261,8 @@ def test_an_inclusion_file_says_what_the_customer_is_owed_over_all_parts() -> No
         ("form", ("format",), "margin-ledger/inclusion/2"),
         ("form", ("customer",), ""),
         ("form", ("customer",), "a\nda"),
+        ("form", ("customer",), "Ada Lovelace"),
+        ("form", ("commitment",), "{}\n"),
         ("form", ("further",), "member"),
         ("form", ("leaves", 0, "index"), 8),
         ("form", ("leaves", 0, "index"), True),
@@ -267,16 +272,23 @@ def test_an_inclusion_file_says_what_the_customer_is_owed_over_all_parts() -> No
         ("form", ("leaves", 0, "sums", "USDT"), "0"),
         ("form", ("leaves", 0, "sums", "ETH"), "1"),
         ("form", ("leaves", 0, "sums", "USDT"), "-1"),
+        ("form", ("leaves", 0, "sums", "USDT"), "1" + "0" * 38),
         ("form", ("leaves", 0, "path"), ""),
         ("form", ("header", "parts"), 3),
         ("form", ("header", "depth"), 41),
         ("form", ("header", "undetermined"), ["BTC", "BTC"]),
         ("form", ("header", "time"), "2026-02-30T12:00:00.000000Z"),
+        ("form", ("header", "time"), "2026-01-04T12:00:00.000000"),
+        ("form", ("header", "time"), "2026-01-04T12:00:00Z"),
+        ("form", ("header", "maximum_age_seconds"), "-1"),
+        ("form", ("header", "maximum_age_seconds"), "0.0000000000000000001"),
         ("proof", ("commitment_proof",), "c2sp.org/tlog-proof@v2\nindex 2\n\n"),
+        ("proof", ("commitment_proof",), "c2sp.org/tlog-proof@v1\nextra QQ==\n\n"),
         ("event", ("commitment",), "{}"),
         ("header", ("header", "projection_version"), 8),
         ("header", ("header", "origin"), "other.example"),
-        ("sum", ("leaves", 0, "sums", "USDT"), str(2**127)),
+        ("header", ("header", "projection"), "other"),
+        ("sum", ("leaves", 0, "sums", "USDT"), "2" + "0" * 36),
         ("liabilities_root", ("leaves", 0, "sums", "BTC"), "1.4"),
         ("liabilities_root", ("leaves", 0, "nonce"), "0" * 64),
         ("liabilities_root", ("leaves", 1, "nonce"), "0" * 64),
@@ -296,14 +308,71 @@ def test_a_changed_inclusion_file_is_refused(check: str, place: tuple[Any, ...],
 def test_a_path_is_read_to_its_last_byte() -> None:
     file = built().inclusion
     path = base64.b64decode(file["leaves"][0]["path"])
-    for changed in (
-        path[:-1],
-        path + b"\0",
-        path[:32] + b"\x11" + path[33:],
-        path[:32] + b"\x01\0" + path[33:],
-    ):
+    assert len(path) > 32
+    for changed in (path[:-1], path + b"\0", path[:32] + b"\xff" + path[33:], path[:20]):
         file["leaves"][0]["path"] = base64.b64encode(changed).decode()
         assert refused_inclusion(encoded(file) + b"\n") == "form"
+
+
+SIBLING = bytes(range(32))
+
+
+@pytest.mark.parametrize(
+    ("raw", "sums"),
+    [
+        ("0000", [0, 0, 0]),
+        ("1200" + "01" + "0203", [1, 0x0203, 0]),
+        ("0e10" + "ff" * 14 + "01", [0, 2**112 - 1, 1]),
+        ("f000" + "0001" + "00" * 14, [2**112, 0, 0]),
+        ("00f0" + "80" + "00" * 15, [0, 0, 2**127]),
+    ],
+)
+def test_lengths_of_sums_take_half_a_byte_each(raw: str, sums: list[int]) -> None:
+    header = {"assets": [{}, {}, {}], "depth": 1}
+    path = base64.b64encode(SIBLING + bytes.fromhex(raw)).decode()
+    assert siblings_of(path, header) == [(SIBLING, sums)]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param("0001", id="the half after an odd number of lengths is not zero"),
+        pytest.param("1000" + "00", id="the highest byte is zero"),
+        pytest.param("f000" + "0000" + "ff" * 14, id="sixteen bytes for what takes fourteen"),
+        pytest.param("f000" + "ff" * 15, id="a byte is missing"),
+        pytest.param("00", id="a length is missing"),
+        pytest.param("0000" + "00", id="a byte too many"),
+    ],
+)
+def test_a_sibling_is_written_in_one_way_only(raw: str) -> None:
+    path = base64.b64encode(SIBLING + bytes.fromhex(raw)).decode()
+    assert not is_read(siblings_of, path, {"assets": [{}, {}, {}], "depth": 1})
+
+
+def test_a_root_has_sums_below_the_limit_too() -> None:
+    leaf = {"index": 0, "nonce": "0" * 64, "part": 0}
+    half = ReadNode(SIBLING, [2**126])
+    assert root_of(leaf, "ada", [2**126 - 1], [half]).sums == [2**127 - 1]
+    assert not is_read(root_of, leaf, "ada", [2**126], [half])
+
+
+def test_a_file_of_more_than_a_million_bytes_is_refused() -> None:
+    for length, holds in ((740_000, True), (748_900, False)):
+        file = built().inclusion
+        extra = f"v1\nextra {base64.b64encode(bytes(length)).decode()}\n"
+        file["commitment_proof"] = file["commitment_proof"].replace("v1\n", extra, 1)
+        raw = encoded(file) + b"\n"
+        assert (len(raw) <= 1_000_000) is holds
+        assert len(file["commitment_proof"]) < 1_000_000
+        assert check_inclusion(raw, VKEY) if holds else refused_inclusion(raw) == "form"
+
+
+def test_a_path_is_as_long_as_the_signed_size_asks_for() -> None:
+    leaf = sha256(b"\0entry").digest()
+    above = sha256(b"\x01" + SIBLING + leaf).digest()
+    assert is_read(check_path, b"entry", 0, [], Tree(ORIGIN, 1, leaf))
+    assert not is_read(check_path, b"entry", 1, [], Tree(ORIGIN, 1, leaf))
+    assert not is_read(check_path, b"entry", 0, [SIBLING], Tree(ORIGIN, 1, above))
 
 
 def test_one_leaf_is_not_two_parts() -> None:
@@ -312,21 +381,17 @@ def test_one_leaf_is_not_two_parts() -> None:
     assert refused_inclusion(encoded(file) + b"\n") == "form"
 
 
-def test_the_limits_of_canonical_json_are_exact() -> None:
-    for held, refused in (
-        (b"[" * 64 + b"]" * 64, b"[" * 65 + b"]" * 65),
-        (b"9007199254740991", b"9007199254740992"),
-    ):
-        assert canonical(held, "form") is not None
-        with pytest.raises(Refused):
-            canonical(refused, "form")
+def test_an_entry_nests_at_most_64_levels_deep() -> None:
+    # The entry, its event and the data are three, and data that is not a commitment's fails a later check.
+    for levels, check in ((61, "commitment"), (62, "event")):
+        nested = json.loads("[" * levels + "]" * levels)
+        assert refused_inclusion(encoded(built(data={"further": nested}).inclusion) + b"\n") == check
 
 
 def test_base64_is_read_in_one_way_only() -> None:
-    assert unbase64("QQ==", "form") == b"A"
-    for changed in ("QR==", "QQ=", "QQ", "QQ==\n", "Q Q==", "_w=="):
-        with pytest.raises(Refused):
-            unbase64(changed, "form")
+    assert unbase64("QQ==") == b"A"
+    for changed in ("QR==", "QQ=", "QQ", "QQ==\n", "Q Q==", "_w==", "QQ==é"):
+        assert not is_read(unbase64, changed)
 
 
 def test_bytes_that_are_not_canonical_are_refused() -> None:
@@ -334,6 +399,7 @@ def test_bytes_that_are_not_canonical_are_refused() -> None:
     twice = raw.replace(b'{"commitment":', b'{"customer":"ada","commitment":', 1)
     for changed in (
         raw,
+        raw + b" ",
         raw + b"\n\n",
         b" " + raw + b"\n",
         twice + b"\n",
@@ -367,7 +433,22 @@ def test_what_is_signed_is_held_against_the_signature_and_the_path() -> None:
         ("commitment", {"data": {"state_root": "1" * 63}}),
         ("commitment", {"data": {"further": "member"}}),
         ("commitment", {"data": {"totals": {name: TOTALS[name] for name in ("liabilities", "reserves")}}}),
+        ("commitment", {"totals": {"shortfall": {"USDT": "0"}}}),
+        ("commitment", {"totals": {"fees": {"BTC": "01"}}}),
+        ("commitment", {"event": {"occurred_at": "2026-01-04"}}),
+        ("commitment", {"event": {"schema": 2}}),
+        ("commitment", {"event": {"source": {}}}),
+        ("commitment", {"event": {"further": "member"}}),
+        ("commitment", {"event": {"id": "2"}}),
+        ("commitment", {"event": {"actor": "a" * 257}}),
+        ("commitment", {"event": {"type": "ReserveAttested"}}),
+        ("commitment", {"totals": {"fees": {f"ASSET-{number}": "1" for number in range(5_000)}}}),
+        ("event", {"event": {"id": ""}}),
+        ("event", {"event": {"schema": 2**53}}),
+        ("form", {"event": {"actor": "\x7f"}}),
         ("event", {"data": {"further": 1}}),
+        ("event", {"data": {"further": None}}),
+        ("event", {"data": {"é": "member"}}),
         ("header", {"header": {"as_of_sequence": 0}}),
         ("liabilities_root", {"data": {"liabilities_root": "0" * 64}}),
         ("totals", {"totals": {"liabilities": {"BTC": "1.50000001"}}}),
@@ -399,13 +480,16 @@ def test_a_folder_says_what_is_owed_and_held(tmp_path: Path) -> None:
         (None, {"undetermined": ["BTC"]}, {"BTC": "1", "USDT": "20"}),
         (False, {"undetermined": ["ETH"]}, {"BTC": "1", "USDT": "20"}),
         (None, {"undetermined": ["ETH"]}, {"BTC": "2", "USDT": "20"}),
+        (True, {}, {"BTC": "1.50000001", "USDT": "15.5"}),
+        (True, {"maximum_age_seconds": "1800"}, {"BTC": "2", "USDT": "20"}),
         (False, {"maximum_age_seconds": "1799.999999"}, {}),
+        (False, {"time": "2026-01-04T11:29:59.999999Z"}, {}),
     ],
 )
 def test_the_verdict(
     expected: object, changes: dict[str, Any], reserves: dict[str, str], tmp_path: Path
 ) -> None:
-    entries = [attestation(0, "BTC", reserves.get("BTC", "2")), attestation(1, "USDT", "20")]
+    entries = [attestation(n, asset, reserves.get(asset, "20")) for n, asset in enumerate(("BTC", "USDT"))]
     proof = built(header=changes, totals={"reserves": reserves}, entries=entries)
     assert check_folder(written(proof, tmp_path), VKEY)["solvent"] is expected
 
@@ -418,7 +502,8 @@ def test_no_attestation_is_no_verdict(tmp_path: Path) -> None:
 
 def test_a_correction_stands_for_the_attestation_it_holds(tmp_path: Path) -> None:
     replacement = attestation(0, "USDT", "20")["event"]["data"]
-    correction = {"action": "replace", "approvers": [], "corrects": "id", "reason": "r"}
+    corrected_id = "00000000-0000-4000-8000-000000000009"
+    correction = {"action": "replace", "approvers": [], "corrects": corrected_id, "reason": "r"}
     corrected = entry_of(1, "CorrectionRecorded", correction | {"replacement": replacement})
     proof = built(entries=[attestation(0, "BTC", "2"), corrected])
     assert check_folder(written(proof, tmp_path), VKEY)["solvent"] is True
@@ -430,19 +515,12 @@ def test_a_correction_stands_for_the_attestation_it_holds(tmp_path: Path) -> Non
         ("form", "proof.json", ("root", "hash"), "0" * 63),
         ("form", "proof.json", ("root", "sums"), {"BTC": "1.50000001"}),
         ("liabilities_root", "proof.json", ("root", "hash"), "0" * 64),
-        ("sum", "proof.json", ("root", "sums", "USDT"), str(2**127)),
+        ("form", "proof.json", ("attestations", 0, "further"), "member"),
+        ("form", "proof.json", ("format",), "margin-ledger/inclusion/1"),
+        ("sum", "proof.json", ("root", "sums", "USDT"), "2" + "0" * 36),
         ("attestations", "proof.json", ("attestations", 0, "path", 0), "0" * 64),
         ("event", "commitment.json", ("link", "sequence"), 3),
         ("inclusion", "commitment.json", ("link", "nonce"), "1" * 32),
-        ("accounts", "private/accounts.ndjson", (0, "claims", "BTC"), "1.4"),
-        ("accounts", "private/accounts.ndjson", (0, "claims", "DOGE"), "1"),
-        ("accounts", "private/accounts.ndjson", (0, "claims", "BTC"), "0"),
-        ("accounts", "private/accounts.ndjson", (0, "account"), "b3"),
-        ("accounts", "private/accounts.ndjson", (2, "customer"), "ada"),
-        ("accounts", "private/accounts.ndjson", (3, "claims", "USDT"), "-5"),
-        ("accounts", "private/accounts.ndjson", (1, "claims", "ETH"), "-0.5"),
-        ("leaves", "private/leaves.ndjson", (0, "nonce"), "0" * 64),
-        ("leaves", "private/leaves.ndjson", (0, "index"), 1),
     ],
 )
 def test_a_changed_folder_is_refused(
@@ -464,16 +542,6 @@ def test_a_changed_folder_is_refused(
         ("attestations", {"entries": [attestation(0, "BTC", "1"), attestation(1, "BTC", "1")]}),
         ("attestations", {"entries": [attestation(0, "BTC", "2"), entry_of(1, "DepositCredited", {})]}),
         ("attestations", {"header": {"as_of_sequence": 0}, "data": {"as_of_sequence": "0"}}),
-        ("accounts", {"totals": {"shortfall": {}}}),
-        ("accounts", {"parts": {"cem": ((0, 0), (1, 0), (0, 0)), "": ((0, 0),)}}),
-        ("leaves", {"descending": True}),
-        (
-            "leaves",
-            {
-                "parts": {"": ((0, 0), (0, 1))},
-                "totals": {"liabilities": {"BTC": "1.50000001", "USDT": "15.51"}},
-            },
-        ),
     ],
 )
 def test_a_signed_folder_that_does_not_hold_is_refused(
@@ -482,17 +550,16 @@ def test_a_signed_folder_that_does_not_hold_is_refused(
     assert refused_folder(built(**changes), tmp_path) == check
 
 
+def test_a_custodian_is_attested_for_each_address(tmp_path: Path) -> None:
+    entries = [attestation(0, "BTC", "1"), attestation(1, "BTC", "1", address="x")]
+    proof = built(entries=entries, totals={"reserves": {"BTC": "2"}})
+    assert check_folder(written(proof, tmp_path), VKEY)["solvent"] is False
+
+
 def test_what_is_encumbered_beyond_the_amount_takes_nothing_from_others(tmp_path: Path) -> None:
     entries = [attestation(0, "BTC", "2"), attestation(1, "USDT", "1", encumbered="5")]
     proof = built(entries=entries, totals={"reserves": {"BTC": "2", "USDT": "0"}})
     assert check_folder(written(proof, tmp_path), VKEY)["solvent"] is False
-
-
-def test_the_private_tree_is_the_published_one(tmp_path: Path) -> None:
-    other = built(parts={"bob": ((0, 150), (0, 150))}).folder
-    proof = built()
-    proof.folder.update({name: value for name, value in other.items() if name.startswith("private/")})
-    assert refused_folder(proof, tmp_path) == "nodes"
 
 
 def test_attestations_stand_in_ascending_order(tmp_path: Path) -> None:
@@ -501,35 +568,74 @@ def test_attestations_stand_in_ascending_order(tmp_path: Path) -> None:
     assert refused_folder(proof, tmp_path) == "attestations"
 
 
-def test_every_node_of_the_private_tree_is_that_of_its_children(tmp_path: Path) -> None:
+def test_what_is_published_ends_with_one_line_end(tmp_path: Path) -> None:
     proof = built()
-    nodes = proof.folder["private/nodes.bin"]
-    width = 32 + 2 * 16
-    proof.folder["private/nodes.bin"] = nodes[: 8 * width] + bytes(width) + nodes[9 * width :]
-    assert refused_folder(proof, tmp_path) == "nodes"
+    raw = encoded(proof.folder["proof.json"])
+    for changed in (raw, raw + b" ", raw + b"\n\n", b"\n"):
+        proof.folder["proof.json"] = changed
+        assert refused_folder(proof, tmp_path) == "form"
 
 
-def vectors() -> Iterator[Any]:
-    """The vectors of inclusion proofs of a margin ledger whose policy is one Ed25519 log key."""
-    spec = Path(__file__).parents[2] / "docs" / "spec" / "vectors" / "proof.json"
-    published = json.loads(spec.read_text(encoding="utf-8"))
-    for vector in published["inclusion"]["hold"] + published["inclusion"]["refused"]:
-        if vector["policy"] == {"log_keys": ["log"]} and not vector.get("foreign"):
-            name = vector.get("what") or vector["why"]
-            key = published["keys"]["log"]
-            yield pytest.param(vector.get("check"), vector["proof"], vector["entry"], key, id=name)
+def test_a_commitment_ends_with_one_line_end(tmp_path: Path) -> None:
+    proof = built()
+    raw = encoded(proof.folder["commitment.json"])
+    for changed in (raw, raw + b" ", raw + b"\n\n", b"\n"):
+        proof.folder["commitment.json"] = changed
+        assert refused_folder(proof, tmp_path) == "event"
 
 
-@pytest.mark.parametrize(("check", "proof", "entry", "key"), list(vectors()))
-def test_the_published_vectors_of_inclusion_proofs_hold_for_it(
-    check: str | None, proof: str, entry: str, key: str
-) -> None:
-    if check is None:
-        check_proof(proof.encode(), entry.encode(), key)
-        return
+@pytest.mark.parametrize("name", ["proof.json", "commitment.json", "commitment.tlog-proof"])
+def test_where_a_file_is_missing_there_is_nothing_to_check(name: str, tmp_path: Path) -> None:
+    (written(built(), tmp_path) / name).unlink()
+    with pytest.raises(FileNotFoundError):
+        check_folder(tmp_path, VKEY)
+
+
+@pytest.mark.parametrize(
+    "vkey", ["", VKEY[:-4], VKEY.replace(ORIGIN, "other.example"), VKEY.replace("+", " +", 1)]
+)
+def test_nothing_begins_with_a_key_that_is_out_of_form(vkey: str) -> None:
     with pytest.raises(Refused) as refusal:
-        check_proof(proof.encode(), entry.encode(), key)
-    assert refusal.value.check == check
+        check_inclusion(encoded(built().inclusion) + b"\n", vkey)
+    assert refusal.value.check == "key"
+
+
+SPEC = Path(__file__).parents[2] / "docs" / "spec" / "vectors"
+
+
+def vectors(name: str) -> Iterator[Any]:
+    """The published vectors whose policy is one Ed25519 log key of a margin ledger."""
+    published = json.loads((SPEC / f"{name}.json").read_text(encoding="utf-8"))
+    of_kind = published["inclusion"] if name == "proof" else published
+    for vector in of_kind["hold"] + of_kind["refused"]:
+        if vector["policy"] == {"log_keys": ["log"]} and not vector.get("foreign"):
+            yield pytest.param(vector, published["keys"]["log"], id=vector.get("what") or vector["why"])
+
+
+def refused_check(reader: Callable[..., object], *raw: object) -> str | None:
+    try:
+        reader(*raw)
+    except Refused as refusal:
+        return refusal.check
+    return None
+
+
+@pytest.mark.parametrize(("vector", "key"), list(vectors("proof")))
+def test_the_published_vectors_of_inclusion_proofs_hold_for_it(vector: dict[str, Any], key: str) -> None:
+    check = refused_check(check_proof, vector["proof"].encode(), vector["entry"].encode(), key)
+    assert check == vector.get("check")
+
+
+@pytest.mark.parametrize(("vector", "key"), list(vectors("checkpoint")))
+def test_the_published_vectors_of_checkpoints_hold_for_it(vector: dict[str, Any], key: str) -> None:
+    note = vector["note"].encode() if "note" in vector else base64.b64decode(vector["note_base64"])
+    assert refused_check(checkpoint_of, note, key) == vector.get("check")
+
+
+def test_the_published_vectors_of_keys_hold_for_it() -> None:
+    published = json.loads((SPEC / "checkpoint.json").read_text(encoding="utf-8"))
+    for vector in published["keys_refused"]:
+        assert refused_check(checkpoint_of, b"", vector["key"]) == "key", vector["why"]
 
 
 def test_ed25519_refuses_what_admits_two_readings() -> None:
@@ -537,16 +643,12 @@ def test_ed25519_refuses_what_admits_two_readings() -> None:
     signature = KEY.sign(message)
     order = 2**252 + 27742317777372353535851937790883648493
     raised = (int.from_bytes(signature[32:], "little") + order).to_bytes(32, "little")
-    assert is_signed(key, message, signature)
-    assert not is_signed(key, b"another", signature)
-    assert not is_signed(key, message, signature[:32] + raised)
-    # The neutral element as a key and as R, with s = 0, would sign every message.
-    neutral = b"\x01" + bytes(31)
-    assert not is_signed(neutral, message, neutral + bytes(32))
-    # y = 2^255 - 18 is y = 1 written another way.
-    other = (2**255 - 18).to_bytes(32, "little")
-    assert not is_signed(other, message, neutral + bytes(32))
+    assert is_read(check_signature, key, message, signature)
+    assert not is_read(check_signature, key, b"another", signature)
+    assert not is_read(check_signature, key, message, signature[:32] + raised)
+    assert not is_read(check_signature, key, message, signature + b"\0")
+    assert not is_read(point_of, (1 | 1 << 255).to_bytes(32, "little"))
     # Only y below p is read, though the 19 numbers from p to 2^255 - 1 fit in the bytes.
     encodings = [(number, number + 2**255 - 19) for number in range(19)]
-    assert any(point_of(y.to_bytes(32, "little")) for y, _ in encodings)
-    assert not any(point_of(y.to_bytes(32, "little")) for _, y in encodings)
+    assert any(is_read(point_of, y.to_bytes(32, "little")) for y, _ in encodings)
+    assert not any(is_read(point_of, y.to_bytes(32, "little")) for _, y in encodings)
