@@ -27,6 +27,8 @@ RESERVES = "reserves"
 SHORTFALL = "shortfall"
 DEBT_AGAINST_COLLATERAL = "debt_against_collateral"
 INSURANCE_FUND = "insurance_fund"
+NOT_NEGATIVE = (LIABILITIES, RESERVES)
+ABOVE_ZERO = (SHORTFALL, DEBT_AGAINST_COLLATERAL)
 TOTALS = (LIABILITIES, RESERVES, SHORTFALL, DEBT_AGAINST_COLLATERAL, INSURANCE_FUND)
 
 
@@ -78,11 +80,18 @@ class Commitment:
         """Return what an event says.
 
         Raises:
-            EvidenceRefusedError: ``commitment``: a total that every commitment has is missing.
+            EvidenceRefusedError: ``commitment``: a total that every commitment has is missing, or is of an
+                amount that it cannot have.
         """
         missing = [name for name in TOTALS if name not in data.totals]
         if missing:
             raise EvidenceRefusedError("commitment", f"totals of {', '.join(TOTALS)}", f"no {missing[0]}")
+        for name in NOT_NEGATIVE:
+            if any(amount < 0 for amount in data.totals[name].values()):
+                raise EvidenceRefusedError("commitment", f"{name} of zero or more", "a negative amount")
+        for name in ABOVE_ZERO:
+            if any(amount <= 0 for amount in data.totals[name].values()):
+                raise EvidenceRefusedError("commitment", f"{name} above zero", "zero or less")
         return cls(
             int(data.as_of_sequence),
             data.projection,

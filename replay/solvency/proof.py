@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ledger.amounts import format_exact
 from ledger.canonical import encode, leaf_hash
-from ledger.chain import parse_entry
+from ledger.chain import check_event, parse_entry
 from ledger.errors import EvidenceRefusedError, InvalidInputError
 from ledger.events.cash import ReserveAttested
 from ledger.events.envelope import Draft
@@ -214,6 +214,7 @@ def read_attestation(entry: bytes, origin: str) -> Reserve:
     """
     try:
         found = parse_entry(entry)
+        check_event(found)
         data = Draft.from_json(found.event).data
         if isinstance(data, CorrectionRecorded) and data.replacement is not None:
             data = ReserveAttested.from_value(data.replacement)

@@ -140,6 +140,7 @@ NAME, REFERENCE, WORDS = r"[A-Za-z0-9._:/-]{1,128}", r"(?s:.{1,256})", r"(?s:.{,
 HASH, UUID = r"[0-9a-f]{64}", r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 UNSIGNED = r"(?=[0.]*([0-9]\.?){,38}\Z)(0|[1-9][0-9]*)(\.[0-9]{,17}[1-9])?"
 AMOUNTS, POSITIVE = (NAME, rf"(?!-0\Z)-?{UNSIGNED}"), (NAME, rf"(?!0\Z){UNSIGNED}")
+OWED = (NAME, UNSIGNED)
 
 LINK: Form = {"appended_at": TIME, "ledger": NAME, "nonce": r"[0-9a-f]{32}", "prev": HASH}
 LINK |= {"sequence": WHOLE, "writer": r"(?s:.{1,63})"}
@@ -149,15 +150,15 @@ EVENT |= {"source?": {"file?": r"[^/]+", "inferred?": bool, "row?": r"[0-9]+", "
 COMMITMENT: Form = {"as_of_sequence": COUNT, "projection": NAME, "projection_version": COUNT}
 COMMITMENT |= {"state_root": HASH, "subjects_root": HASH, "liabilities_root": HASH}
 COMMITMENT |= {"totals": (r"[a-z][a-z0-9_]*", AMOUNTS)}
-TOTALS: Form = {"liabilities": AMOUNTS, "reserves": AMOUNTS, "shortfall": POSITIVE}
+TOTALS: Form = {"liabilities": OWED, "reserves": OWED, "shortfall": POSITIVE}
 TOTALS |= {"debt_against_collateral": POSITIVE, "insurance_fund": AMOUNTS}
 RESERVE: Form = {"asset": NAME, "custodian": NAME, "address?": REFERENCE, "amount": UNSIGNED}
 RESERVE |= {"as_of": TIME, "attester": REFERENCE, "encumbered?": UNSIGNED, "proof_reference?": REFERENCE}
 CORRECTION: Form = {"corrects": UUID, "action": "replace", "replacement": RESERVE}
 CORRECTION |= {"reason": WORDS, "approvers": [REFERENCE]}
 HEADER: Form = {"as_of_sequence": WHOLE, "assets": [{"asset": NAME, "scale": range(19)}]}
-HEADER |= {"depth": range(41), "maximum_age_seconds": UNSIGNED, "origin": SOME, "parts": range(1, 17)}
-HEADER |= {"projection": SOME, "projection_version": WHOLE, "time": TIME, "undetermined": [NAME]}
+HEADER |= {"depth": range(41), "maximum_age_seconds": UNSIGNED, "origin": NAME, "parts": range(1, 17)}
+HEADER |= {"projection": NAME, "projection_version": WHOLE, "time": TIME, "undetermined": [NAME]}
 INCLUSION: Form = {"commitment": ANY, "commitment_proof": ANY, "customer": NAME, "header": HEADER}
 INCLUSION |= {"leaves": [{"index": WHOLE, "nonce": HASH, "part": WHOLE, "path": ANY, "sums": POSITIVE}]}
 INCLUSION |= {"format": "margin-ledger/inclusion/1"}
@@ -423,15 +424,14 @@ def check_folder(folder: Path, vkey: str) -> dict[str, Any]:
     names = ("proof.json", "commitment.json", "commitment.tlog-proof")
     published, commitment, proof = [(folder / name).read_bytes() for name in names]
     with step("form"):
-        need(published.endswith(b"\n"))
+        need(published.endswith(b"\n") and commitment.endswith(b"\n"))
         value = canonical(published[:-1])
         need(fits(value, FOLDER))
         header, root = value["header"], value["root"]
         check_header(header)
         node = Node(bytes.fromhex(root["hash"]), sums_of(root["sums"], header))
         need(len(root["sums"]) == len(node.sums))
-    raw = commitment[:-1] if commitment.endswith(b"\n") else b""
-    data, tree = check_commitment(proof, raw, vkey, header)
+    data, tree = check_commitment(proof, commitment[:-1], vkey, header)
     check_root(node, header, data)
     with step("attestations"):
         read = [attestation_of(each, header["as_of_sequence"], tree) for each in value["attestations"]]

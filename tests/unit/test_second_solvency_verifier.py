@@ -581,7 +581,7 @@ def test_a_commitment_ends_with_one_line_end(tmp_path: Path) -> None:
     raw = encoded(proof.folder["commitment.json"])
     for changed in (raw, raw + b" ", raw + b"\n\n", b"\n"):
         proof.folder["commitment.json"] = changed
-        assert refused_folder(proof, tmp_path) == "event"
+        assert refused_folder(proof, tmp_path) == ("event" if changed.endswith(b"\n") else "form")
 
 
 @pytest.mark.parametrize("name", ["proof.json", "commitment.json", "commitment.tlog-proof"])
