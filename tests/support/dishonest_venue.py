@@ -53,18 +53,26 @@ TRUST = trust_in()
 """In the log's Ed25519 key."""
 
 
-def with_entries(world: World, changes: Mapping[int, Callable[[dict[str, Any]], object]]) -> World:
+def with_entries(
+    world: World,
+    changes: Mapping[int, Callable[[dict[str, Any]], object]],
+    *,
+    ledgers: Mapping[int, str] | None = None,
+) -> World:
     """Return the world after the data of events was changed: every link and root recomputed, signed again.
 
     Args:
         world: the honest one.
         changes: what is done to an event's data, by its sequence.
+        ledgers: which ledger an entry says that it is of, where it is another one.
     """
     entries: list[bytes] = []
     for sequence, entry in enumerate(world.entries):
         value: Any = decode_canonical(entry)
         if sequence in changes:
             changes[sequence](value["event"]["data"])
+        if ledgers and sequence in ledgers:
+            value["link"]["ledger"] = ledgers[sequence]
         if entries:
             value["link"]["prev"] = leaf_hash(entries[-1]).hex()
         entries.append(encode(value))

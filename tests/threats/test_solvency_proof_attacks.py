@@ -221,6 +221,8 @@ def test_an_attestation_of_another_log_is_refused() -> None:
     theirs = small_world(origin="other.example/perpetuals").solvency_proof().attestations
     spliced = replace(WORLD.solvency_proof(), attestations=theirs).encode()
     assert proof_refused_by(WORLD, spliced) == "attestations"
+    planted = with_entries(WORLD, {}, ledgers={USDT: "other.example/perpetuals"})
+    assert proof_refused_by(planted) == "attestations"
 
 
 @pytest.mark.parametrize(
@@ -298,8 +300,8 @@ def test_a_leaf_of_nobody_is_found() -> None:
 def test_a_second_leaf_of_a_customer_is_found() -> None:
     paddings = [leaf for leaf in WORLD.made.leaves if not leaf.customer]
     kept = [leaf for leaf in WORLD.made.leaves if leaf.customer]
-    for part in (0, 1):
-        second = leaf_of(HEADER, "ada", {"USDT": "1"}, part=part, nonce=1)
+    for part, amounts in ((0, {"USDT": "1"}), (0, {}), (1, {"USDT": "1"}), (1, {})):
+        second = leaf_of(HEADER, "ada", amounts, part=part, nonce=1)
         assert checks_of(with_tree(WORLD, in_order([*kept, second, *paddings[1:]]))) == {"leaves"}
 
 

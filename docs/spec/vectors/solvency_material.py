@@ -146,6 +146,13 @@ class Committed:
             entries.append(encode(value))
         return replace(self, entries=tuple(entries))
 
+    def naming(self, sequence: int, ledger: str) -> Committed:
+        """Return the same log with an entry that says it is of another ledger."""
+        value: Any = decode_canonical(self.entries[sequence])
+        value["link"]["ledger"] = ledger
+        entries = (*self.entries[:sequence], encode(value), *self.entries[sequence + 1 :])
+        return replace(self, entries=entries).changed({})
+
     def committing(self, **changes: Any) -> Committed:
         """Return the same log with other data in the commitment."""
         return self.changed({self.sequence: lambda data: data.update(changes)})

@@ -199,6 +199,7 @@ def _entries_refused(world: Committed) -> list[tuple[str, str, dict[str, str]]]:
             "an attestation of another log",
             _folder(world, replace(world.proof(), attestations=theirs).encode()),
         ),
+        ("an attestation of another log under this root", _folder(world.naming(sequence, OTHER))),
         ("another amount", at(lambda given: given | {"entry": given["entry"].replace('"25"', '"35"')})),
         ("an entry with white space", at(lambda given: given | {"entry": given["entry"] + " "})),
         ("a path cut off", at(lambda given: given | {"path": given["path"][:-1]})),
