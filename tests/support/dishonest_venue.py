@@ -30,6 +30,7 @@ from replay.solvency import (
     Leaf,
     SolvencyProof,
     check_inclusion_file,
+    check_proof,
     check_records,
     customer_claims,
     leaves_of,
@@ -46,7 +47,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ledger.trust import TrustPolicy
-    from replay.solvency import CheckedInclusion, CustomerClaim, Difference, Header, Inclusion, Records
+    from replay.solvency import (
+        CheckedInclusion,
+        CheckedProof,
+        CustomerClaim,
+        Difference,
+        Header,
+        Inclusion,
+        Records,
+    )
 
 
 TRUST = trust_in()
@@ -222,4 +231,17 @@ def refused_by(
     """Return the name of the check that refuses a file."""
     with pytest.raises(EvidenceRefusedError) as refused:
         accepted(file, expected, policy=policy)
+    return refused.value.check
+
+
+def proof_holds(world: World, proof: bytes | None = None) -> CheckedProof:
+    """Return what a published proof shows, the world's own where no other is given."""
+    given = world.solvency_proof().encode() if proof is None else proof
+    return check_proof(given, world.entry, world.proof.encode(), TRUST)
+
+
+def proof_refused_by(world: World, proof: bytes | None = None) -> str:
+    """Return the name of the check that refuses a proof."""
+    with pytest.raises(EvidenceRefusedError) as refused:
+        proof_holds(world, proof)
     return refused.value.check
