@@ -40,7 +40,7 @@ from replay.solvency.records import account_line, leaf_line
 from replay.solvency.sum_tree import pack, unpack
 from tests.support.keys import AT
 from tests.support.keys import policy as trust_in
-from tests.support.solvency import SEED, World, path_under_root
+from tests.support.solvency import SEED, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -88,8 +88,9 @@ def with_entries(
     hashes = [leaf_hash(each) for each in entries]
     checkpoint = Checkpoint(world.origin, len(entries), root_hash(hashes))
     note = sign_checkpoint(checkpoint, world.keys, AT)
-    proof = InclusionProof(world.sequence, path_under_root(hashes, world.sequence), note.encode())
-    return replace(world, entries=tuple(entries), checkpoint=checkpoint, proof=proof)
+    changed = replace(world, entries=tuple(entries), checkpoint=checkpoint)
+    proof = InclusionProof(world.sequence, changed._path(world.sequence), note.encode())
+    return replace(changed, proof=proof)
 
 
 def with_tree(
@@ -154,9 +155,7 @@ def leaf_of(header: Header, customer: str, amounts: Mapping[str, str], *, part: 
 
 def attesting(world: World, sequences: Iterable[int]) -> bytes:
     """Return a ``proof.json`` that gives the entries of some sequences as attestations, in that order."""
-    given = tuple(
-        AttestedEntry(world.entries[each], path_under_root(world.hashes, each)) for each in sequences
-    )
+    given = tuple(AttestedEntry(world.entries[each], world._path(each)) for each in sequences)
     return SolvencyProof(world.made.header, world.made.tree.root, given).encode()
 
 

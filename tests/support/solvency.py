@@ -127,7 +127,7 @@ class World:
         return SolvencyProof(self.made.header, self.made.tree.root, attested)
 
     def _path(self, sequence: int) -> tuple[bytes, ...]:
-        return path_under_root(self.hashes, sequence)
+        return _path(self.hashes, sequence)
 
 
 def small_world(
@@ -162,7 +162,7 @@ def small_world(
     keys = (log_key(origin), quantum_key(origin))
     checkpoint = Checkpoint(origin, len(log.entries), root_hash(log.hashes()))
     note = sign_checkpoint(checkpoint, keys, AT)
-    proof = InclusionProof(sequence, path_under_root(log.hashes(), sequence), note.encode())
+    proof = InclusionProof(sequence, _path(log.hashes(), sequence), note.encode())
     return World(origin, keys, tuple(log.entries), state, histories, made, sequence, checkpoint, proof)
 
 
@@ -221,7 +221,7 @@ def _venue(
         yield {"event_type": "ReserveAttested", **attested, "attester": "auditor"}
 
 
-def path_under_root(hashes: list[bytes], index: int) -> tuple[bytes, ...]:
+def _path(hashes: list[bytes], index: int) -> tuple[bytes, ...]:
     """Return an entry's path to the root, from subtrees that are computed anew each time."""
 
     def subtree(level: int, place: int) -> bytes:
