@@ -9,9 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from ledger.amounts import format_exact
 from ledger.chain import check_event, parse_entry
-from ledger.errors import EvidenceRefusedError, InvalidInputError
+from ledger.errors import EvidenceRefusedError, InvalidEventError, InvalidInputError
+from ledger.events.base import problem_text
 from ledger.events.envelope import Draft
 from ledger.events.governance import StateCommitted
 
@@ -60,20 +63,24 @@ class Commitment:
         Raises:
             InvalidEventError: a total has more than 38 digits.
         """
-        return StateCommitted.from_value(
-            {
-                "as_of_sequence": str(self.as_of_sequence),
-                "projection": self.projection,
-                "projection_version": str(self.projection_version),
-                "state_root": self.state_root.hex(),
-                "liabilities_root": self.liabilities_root.hex(),
-                "subjects_root": self.subjects_root.hex(),
-                "totals": {
-                    name: {asset: format_exact(amounts[asset]) for asset in sorted(amounts)}
-                    for name, amounts in self.totals.items()
-                },
-            }
-        )
+        value = {
+            "as_of_sequence": str(self.as_of_sequence),
+            "projection": self.projection,
+            "projection_version": str(self.projection_version),
+            "state_root": self.state_root.hex(),
+            "liabilities_root": self.liabilities_root.hex(),
+            "subjects_root": self.subjects_root.hex(),
+            "totals": {
+                name: {asset: format_exact(amounts[asset]) for asset in sorted(amounts)}
+                for name, amounts in self.totals.items()
+            },
+        }
+        try:
+            return StateCommitted.from_value(value)
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]
+            place = ".".join(str(step) for step in problem["loc"])
+            raise InvalidEventError(problem_text(problem), place=(place,)) from None
 
     @classmethod
     def of_payload(cls, data: StateCommitted) -> Commitment:

@@ -99,7 +99,7 @@ class SolvencyProof:
         if sums.keys() != {each.asset for each in header.assets}:
             raise ProofFormError("the root's sums are not of the header's assets")
         if any(amount < 0 for amount in sums.values()):
-            raise EvidenceRefusedError("sum", "sums of zero or more", "a negative one")
+            raise ProofFormError("a sum of the root is negative")
         attestations = tuple(_attested(each) for each in listed(given["attestations"], "the attestations"))
         return cls(
             header, Node(hexadecimal(root["hash"], "the root's hash"), header.sums(sums)), attestations

@@ -32,3 +32,13 @@ def sealed(prepared: Iterable[PreparedEvent]) -> Iterator[Event]:
     sealer = Sealer(_ORIGIN, "test", _APPENDED_AT, 0, ZERO_HASH)
     for each in prepared:
         yield decode_event(*sealer.seal(each.event_bytes, bytes(16)))
+
+
+def chained(events: Iterable[Event]) -> list[Event]:
+    """The same events as a ledger would record them, with canonical bytes and their hashes."""
+    return [*sealed(_prepared(each) for each in events)]
+
+
+def _prepared(event: Event) -> PreparedEvent:
+    draft = Draft(data=event.data, id=event.id, occurred_at=event.occurred_at, source=event.source)
+    return prepare(draft, event.id)

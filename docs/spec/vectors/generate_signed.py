@@ -1,4 +1,4 @@
-"""Writes checkpoint.json, proof.json, tiles.json and bundle-signature.json.
+"""Writes checkpoint.json, proof.json, tiles.json, bundle-signature.json and solvency.json.
 
 They say what a verifier accepts, and what it refuses and why.
 
@@ -22,6 +22,9 @@ from signed_material import (
     STORED,
     public_keys,
 )
+from solvency_inclusion_vectors import inclusions_refused, inclusions_that_hold
+from solvency_primitives import primitives
+from solvency_proof_vectors import proofs_refused, proofs_that_hold
 from tile_vectors import tile_vectors
 
 
@@ -48,6 +51,11 @@ def documents() -> dict[str, str]:
     }
     values = {"checkpoint.json": checkpoint, "proof.json": proof, "tiles.json": tiles}
     values["bundle-signature.json"] = bundle_signature
+    values["solvency.json"] = {
+        "inclusion": {"hold": inclusions_that_hold(), "refused": inclusions_refused()},
+        "proof": {"hold": proofs_that_hold(), "refused": proofs_refused()},
+        "primitives": primitives(),
+    }
     values[STORED.name] = dict(sorted(SIGNATURES.used.items()))
     return {name: json.dumps(value, ensure_ascii=False, indent=1) + "\n" for name, value in values.items()}
 
