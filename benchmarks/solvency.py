@@ -61,7 +61,7 @@ from replay.solvency import (
     liabilities_tree,
     state_roots,
 )
-from replay.solvency.commitment import TOTALS
+from replay.solvency.proofs.commitment import TOTALS
 from replay.state.records import Account
 from replay.state.venue_state import VenueState
 

@@ -30,9 +30,9 @@ from replay.solvency import (
     SolvencyProof,
     customer_claims,
 )
-from replay.solvency.form import is_identifier
-from replay.solvency.records import account_line, leaf_line, read_leaf_line
-from replay.solvency.sum_tree import HASH_BYTES, SUM_BYTES, unpack
+from replay.solvency.proofs.form import is_identifier
+from replay.solvency.proofs.records import account_line, leaf_line, read_leaf_line
+from replay.solvency.proofs.sum_tree import HASH_BYTES, SUM_BYTES, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ledger.progress import Progress
     from replay.commitments.recording import RecordedCommitment
     from replay.solvency import Header, MadeTree
-    from replay.solvency.liabilities import CustomerClaim
+    from replay.solvency.proofs.liabilities import CustomerClaim
     from replay.state.venue_state import VenueState
 
 PROOF_FILE = "proof.json"

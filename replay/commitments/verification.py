@@ -12,9 +12,9 @@ from ledger.progress import SILENT
 from ledger.report import FolderReport
 from replay.commitments.replaying import replay_ledger
 from replay.solvency import check_proof, check_records, customer_claims, figures_of, state_roots
-from replay.solvency.form import texts_of
-from replay.solvency.proof import read_attestation
-from replay.solvency.records import read_accounts
+from replay.solvency.proofs.form import texts_of
+from replay.solvency.proofs.published import read_attestation
+from replay.solvency.proofs.records import read_accounts
 from replay.state.snapshot import PROJECTION, PROJECTION_VERSION
 
 if TYPE_CHECKING:

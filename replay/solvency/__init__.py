@@ -1,10 +1,15 @@
 """Are liabilities covered? Claims of customers, reserves attested for them, and proofs of both."""
 
 from replay.solvency.claims import LIABLE_KINDS, AccountClaim, account_claim
-from replay.solvency.commitment import Commitment, read_commitment
-from replay.solvency.errors import ProofFormError, SeedUnusableError, SumOverflowError, SumTreeShapeError
-from replay.solvency.header import Asset, Header
-from replay.solvency.inclusion import (
+from replay.solvency.proofs.commitment import Commitment, read_commitment
+from replay.solvency.proofs.errors import (
+    ProofFormError,
+    SeedUnusableError,
+    SumOverflowError,
+    SumTreeShapeError,
+)
+from replay.solvency.proofs.header import Asset, Header
+from replay.solvency.proofs.inclusion import (
     INCLUSION_FORMAT,
     CheckedInclusion,
     Expected,
@@ -12,8 +17,8 @@ from replay.solvency.inclusion import (
     PlacedLeaf,
     check_inclusion_file,
 )
-from replay.solvency.leaves import Blinding, Leaf, leaves_of, liabilities_tree, places_by_customer
-from replay.solvency.liabilities import (
+from replay.solvency.proofs.leaves import Blinding, Leaf, leaves_of, liabilities_tree, places_by_customer
+from replay.solvency.proofs.liabilities import (
     CustomerClaim,
     Liabilities,
     customer_claims,
@@ -21,12 +26,13 @@ from replay.solvency.liabilities import (
     liabilities_of,
     liabilities_of_state,
 )
-from replay.solvency.making import Figures, MadeTree, Plan, figures_of, header_of, make_tree
-from replay.solvency.proof import AttestedEntry, CheckedProof, SolvencyProof, check_proof
-from replay.solvency.records import Difference, Records, check_records
+from replay.solvency.proofs.making import Figures, MadeTree, Plan, figures_of, header_of, make_tree
+from replay.solvency.proofs.published import AttestedEntry, CheckedProof, SolvencyProof, check_proof
+from replay.solvency.proofs.records import Difference, Records, check_records
+from replay.solvency.proofs.roots import History, StateRoots, SubjectHistories, state_roots
+from replay.solvency.proofs.sum_tree import Node, SumTree, root_from_path
 from replay.solvency.report import NegativeEquity, VenueReport
 from replay.solvency.reserves import DEFAULT_MAXIMUM_AGE_SECONDS, Attestation, attestations, fresh_reserves
-from replay.solvency.roots import History, StateRoots, SubjectHistories, state_roots
 from replay.solvency.sampling import SAMPLING_SCHEMA, Sampling
 from replay.solvency.stress import HAIRCUTS, PRICE_MOVES, solvency_under_stress, stress_haircuts, stress_moves
 from replay.solvency.stress_report import (
@@ -36,7 +42,6 @@ from replay.solvency.stress_report import (
     StressReport,
     StressScenario,
 )
-from replay.solvency.sum_tree import Node, SumTree, root_from_path
 from replay.solvency.totals import RESERVE_RATIO_SCALE, is_solvent, reserve_ratio
 from replay.solvency.venue import VENUE_SCHEMA, venue_report
 from replay.solvency.watching import LIABILITIES_EXCEED_RESERVES, solvency_findings

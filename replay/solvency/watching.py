@@ -9,7 +9,7 @@ from replay.findings import Finding, Severity
 from replay.solvency.totals import uncovered_assets
 
 if TYPE_CHECKING:
-    from replay.solvency.making import Figures
+    from replay.solvency.proofs.making import Figures
 
 LIABILITIES_EXCEED_RESERVES = "liabilities_exceed_reserves"
 

@@ -32,8 +32,8 @@ from replay.solvency import (
     check_proof,
     leaves_of,
 )
-from replay.solvency.inclusion import decode_path, encode_path
-from replay.solvency.sum_tree import pack, parent
+from replay.solvency.proofs.inclusion import decode_path, encode_path
+from replay.solvency.proofs.sum_tree import pack, parent
 
 FILE = Path(__file__).resolve().parents[2] / "docs" / "spec" / "vectors" / "solvency.json"
 VECTORS = json.loads(FILE.read_text(encoding="utf-8"))

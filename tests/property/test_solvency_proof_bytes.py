@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from ledger.canonical import decode_canonical, encode
 from ledger.errors import EvidenceRefusedError
 from replay.solvency import Asset, Header, Inclusion, Leaf, Node, PlacedLeaf, ProofFormError
-from replay.solvency.inclusion import decode_path, encode_path
-from replay.solvency.sum_tree import SUM_LIMIT, pack, unpack
+from replay.solvency.proofs.inclusion import decode_path, encode_path
+from replay.solvency.proofs.sum_tree import SUM_LIMIT, pack, unpack
 
 _few = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]

@@ -31,7 +31,7 @@ from replay.solvency import (
     state_roots,
     venue_report,
 )
-from replay.solvency.sum_tree import pack
+from replay.solvency.proofs.sum_tree import pack
 from replay.state import restore, snapshot
 from tests.support.events import by_id
 from tests.support.random_events import histories

@@ -36,8 +36,8 @@ from replay.solvency import (
     leaves_of,
     liabilities_tree,
 )
-from replay.solvency.records import account_line, leaf_line
-from replay.solvency.sum_tree import pack, unpack
+from replay.solvency.proofs.records import account_line, leaf_line
+from replay.solvency.proofs.sum_tree import pack, unpack
 from tests.support.keys import AT
 from tests.support.keys import policy as trust_in
 from tests.support.solvency import SEED, World

@@ -20,7 +20,7 @@ from replay.solvency import (
     SumTree,
     customer_claims,
 )
-from replay.solvency.sum_tree import SUM_LIMIT, pack, parent
+from replay.solvency.proofs.sum_tree import SUM_LIMIT, pack, parent
 from tests.support.dishonest_venue import (
     accepted,
     differences,

@@ -17,7 +17,7 @@ from replay.solvency import (
     SumOverflowError,
     customer_claims,
 )
-from replay.solvency.sum_tree import pack
+from replay.solvency.proofs.sum_tree import pack
 from tests.support.dishonest_venue import (
     AuditorsPart,
     accepted,

@@ -24,9 +24,9 @@ from solvency_material import (
 
 from ledger.clock import format_time
 from replay.solvency import Asset, Node
-from replay.solvency.commitment import LIABILITIES
-from replay.solvency.inclusion import encode_path
-from replay.solvency.sum_tree import SUM_LIMIT, pack, parent
+from replay.solvency.proofs.commitment import LIABILITIES
+from replay.solvency.proofs.inclusion import encode_path
+from replay.solvency.proofs.sum_tree import SUM_LIMIT, pack, parent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

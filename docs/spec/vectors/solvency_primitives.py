@@ -11,9 +11,9 @@ from solvency_material import SEED, committed
 from ledger.canonical import encode, leaf_hash
 from ledger.merkle import root_hash
 from replay.solvency import Blinding, History, Leaf, Node, leaves_of
-from replay.solvency.inclusion import encode_path
-from replay.solvency.roots import NO_HISTORY
-from replay.solvency.sum_tree import SUM_LIMIT, pack, parent
+from replay.solvency.proofs.inclusion import encode_path
+from replay.solvency.proofs.roots import NO_HISTORY
+from replay.solvency.proofs.sum_tree import SUM_LIMIT, pack, parent
 
 SEQUENCE = 41
 

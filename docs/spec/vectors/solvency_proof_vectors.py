@@ -25,8 +25,8 @@ from solvency_material import (
 )
 
 from replay.solvency import is_solvent
-from replay.solvency.commitment import LIABILITIES
-from replay.solvency.commitment import RESERVES as RESERVES_TOTAL
+from replay.solvency.proofs.commitment import LIABILITIES
+from replay.solvency.proofs.commitment import RESERVES as RESERVES_TOTAL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.solvency.errors import SeedUnusableError, SumOverflowError, SumTreeShapeError
-from replay.solvency.leaves import Blinding, Leaf, leaves_of, liabilities_tree, places_by_customer
-from replay.solvency.sum_tree import pack, root_from_path
+from replay.solvency.proofs.errors import SeedUnusableError, SumOverflowError, SumTreeShapeError
+from replay.solvency.proofs.leaves import Blinding, Leaf, leaves_of, liabilities_tree, places_by_customer
+from replay.solvency.proofs.sum_tree import pack, root_from_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

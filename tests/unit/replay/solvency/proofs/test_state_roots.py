@@ -14,7 +14,7 @@ from ledger.merkle import node_hash, root_hash
 from replay.fold import fold
 from replay.projection import initial
 from replay.solvency import SubjectHistories, state_roots
-from replay.solvency.roots import NO_HISTORY
+from replay.solvency.proofs.roots import NO_HISTORY
 from replay.state.snapshot import account_value, venue_value
 from tests.support.solvency import World, small_world
 

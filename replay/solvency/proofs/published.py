@@ -20,12 +20,20 @@ from ledger.events.governance import CorrectionRecorded
 from ledger.merkle import verify_inclusion
 from ledger.proof import check_inclusion
 from replay.projection.cash import reserve_of
-from replay.solvency.commitment import RESERVES, check_header, check_liabilities, read_commitment
-from replay.solvency.errors import ProofFormError, SumOverflowError
-from replay.solvency.form import amounts_of, canonical_file, hexadecimal, listed, members, text, texts_of
-from replay.solvency.header import Header
+from replay.solvency.proofs.commitment import RESERVES, check_header, check_liabilities, read_commitment
+from replay.solvency.proofs.errors import ProofFormError, SumOverflowError
+from replay.solvency.proofs.form import (
+    amounts_of,
+    canonical_file,
+    hexadecimal,
+    listed,
+    members,
+    text,
+    texts_of,
+)
+from replay.solvency.proofs.header import Header
+from replay.solvency.proofs.sum_tree import Node
 from replay.solvency.reserves import attestation, fresh_reserves
-from replay.solvency.sum_tree import Node
 from replay.solvency.totals import is_solvent
 
 if TYPE_CHECKING:
@@ -36,7 +44,7 @@ if TYPE_CHECKING:
     from ledger.checkpoint import Checkpoint
     from ledger.proof import InclusionVerdict
     from ledger.trust import TrustPolicy
-    from replay.solvency.commitment import Commitment
+    from replay.solvency.proofs.commitment import Commitment
     from replay.solvency.reserves import Attestation
     from replay.state.records import Reserve
 

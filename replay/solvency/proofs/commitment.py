@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from decimal import Decimal
 
-    from replay.solvency.header import Header
-    from replay.solvency.sum_tree import Node
+    from replay.solvency.proofs.header import Header
+    from replay.solvency.proofs.sum_tree import Node
 
 LIABILITIES = "liabilities"
 RESERVES = "reserves"

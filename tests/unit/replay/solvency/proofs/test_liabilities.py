@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from replay.solvency import AccountClaim, Asset, CustomerClaim, liabilities_of
-from replay.solvency.errors import SumOverflowError
-from replay.solvency.sum_tree import SUM_LIMIT, unpack
+from replay.solvency.proofs.errors import SumOverflowError
+from replay.solvency.proofs.sum_tree import SUM_LIMIT, unpack
 
 if TYPE_CHECKING:
     from replay.solvency import Liabilities

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ledger.amounts import format_exact, parse_amount
 from ledger.canonical import decode_canonical
 from ledger.errors import InvalidInputError
-from replay.solvency.errors import ProofFormError
+from replay.solvency.proofs.errors import ProofFormError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -9,7 +9,7 @@ import pytest
 from ledger.canonical import encode
 from ledger.clock import parse_time
 from replay.solvency import Asset, Header, Node, ProofFormError
-from replay.solvency.sum_tree import pack
+from replay.solvency.proofs.sum_tree import pack
 
 VALUE: dict[str, Any] = {
     "as_of_sequence": 41,

@@ -15,20 +15,20 @@ from ledger.amounts import exact, format_exact
 from ledger.canonical import decode_canonical
 from ledger.errors import InvalidInputError
 from replay.solvency.claims import AccountClaim
-from replay.solvency.commitment import DEBT_AGAINST_COLLATERAL, SHORTFALL
-from replay.solvency.errors import ProofFormError, SumOverflowError
-from replay.solvency.form import amounts_of, hexadecimal, identifier, members, text, texts_of, whole
-from replay.solvency.leaves import PADDING_NAME, Leaf, least_power_of_two
-from replay.solvency.liabilities import CustomerClaim, liabilities_of
-from replay.solvency.sum_tree import HASH_BYTES, SUM_BYTES, Node, pack, parent, unpack
+from replay.solvency.proofs.commitment import DEBT_AGAINST_COLLATERAL, SHORTFALL
+from replay.solvency.proofs.errors import ProofFormError, SumOverflowError
+from replay.solvency.proofs.form import amounts_of, hexadecimal, identifier, members, text, texts_of, whole
+from replay.solvency.proofs.leaves import PADDING_NAME, Leaf, least_power_of_two
+from replay.solvency.proofs.liabilities import CustomerClaim, liabilities_of
+from replay.solvency.proofs.sum_tree import HASH_BYTES, SUM_BYTES, Node, pack, parent, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ledger.canonical import JsonValue
-    from replay.solvency.commitment import Commitment
-    from replay.solvency.header import Header
-    from replay.solvency.liabilities import Liabilities
+    from replay.solvency.proofs.commitment import Commitment
+    from replay.solvency.proofs.header import Header
+    from replay.solvency.proofs.liabilities import Liabilities
 
 ACCOUNT_KEYS = ("account", "claims", "customer")
 LEAF_KEYS = ("customer", "index", "nonce", "part")

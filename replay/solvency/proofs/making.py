@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ledger.amounts import ZERO, exact
 from replay.margin import Market
 from replay.solvency.claims import account_claim
-from replay.solvency.commitment import (
+from replay.solvency.proofs.commitment import (
     DEBT_AGAINST_COLLATERAL,
     INSURANCE_FUND,
     LIABILITIES,
@@ -16,21 +16,21 @@ from replay.solvency.commitment import (
     SHORTFALL,
     Commitment,
 )
-from replay.solvency.header import Header
-from replay.solvency.leaves import Blinding, Leaf, leaves_of, liabilities_tree
-from replay.solvency.liabilities import liabilities_of_state
+from replay.solvency.proofs.header import Header
+from replay.solvency.proofs.leaves import Blinding, Leaf, leaves_of, liabilities_tree
+from replay.solvency.proofs.liabilities import liabilities_of_state
+from replay.solvency.proofs.roots import state_roots
 from replay.solvency.reserves import DEFAULT_MAXIMUM_AGE_SECONDS, attestations, fresh_reserves
-from replay.solvency.roots import state_roots
 from replay.solvency.totals import is_solvent
 from replay.state.snapshot import PROJECTION, PROJECTION_VERSION
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from replay.solvency.liabilities import Liabilities
+    from replay.solvency.proofs.liabilities import Liabilities
+    from replay.solvency.proofs.roots import StateRoots, SubjectHistories
+    from replay.solvency.proofs.sum_tree import SumTree
     from replay.solvency.reserves import Attestation
-    from replay.solvency.roots import StateRoots, SubjectHistories
-    from replay.solvency.sum_tree import SumTree
     from replay.state.venue_state import VenueState
 
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from ledger.amounts import MAXIMUM_SCALE, ONE, ZERO, Rounding, exact, round_to
 from replay.margin import Market
 from replay.solvency.claims import LIABLE_KINDS, account_claim
-from replay.solvency.errors import SumOverflowError
-from replay.solvency.header import Asset
-from replay.solvency.sum_tree import SUM_BYTES, SUM_LIMIT, unpack
+from replay.solvency.proofs.errors import SumOverflowError
+from replay.solvency.proofs.header import Asset
+from replay.solvency.proofs.sum_tree import SUM_BYTES, SUM_LIMIT, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -42,7 +42,7 @@ class Liabilities:
 
     Attributes:
         assets: all in which something is owed, with the scale in which every claim is exact.
-        by_customer: what each customer is owed, packed (:func:`replay.solvency.sum_tree.pack`).
+        by_customer: what each customer is owed, packed (:func:`replay.solvency.proofs.sum_tree.pack`).
         totals: the sum by asset.
         shortfall: what accounts owe that are owed nothing, by asset, above zero.
         debt_against_collateral: what accounts owe that are owed something in another asset, likewise.

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.solvency.errors import InclusionPathError, SumOverflowError, SumTreeShapeError
-from replay.solvency.sum_tree import (
+from replay.solvency.proofs.errors import InclusionPathError, SumOverflowError, SumTreeShapeError
+from replay.solvency.proofs.sum_tree import (
     HASH_BYTES,
     MAXIMUM_DEPTH,
     SUM_LIMIT,

@@ -17,17 +17,17 @@ from ledger.amounts import MAXIMUM_SCALE, ZERO, exact, format_exact
 from ledger.canonical import encode
 from ledger.clock import format_time, parse_time
 from ledger.errors import InvalidInputError
-from replay.solvency.errors import ProofFormError
-from replay.solvency.form import amount, ascending, identifier, listed, members, text, whole
-from replay.solvency.leaves import MAXIMUM_PARTS
-from replay.solvency.sum_tree import MAXIMUM_DEPTH, pack
+from replay.solvency.proofs.errors import ProofFormError
+from replay.solvency.proofs.form import amount, ascending, identifier, listed, members, text, whole
+from replay.solvency.proofs.leaves import MAXIMUM_PARTS
+from replay.solvency.proofs.sum_tree import MAXIMUM_DEPTH, pack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from ledger.canonical import JsonObject, JsonValue
-    from replay.solvency.sum_tree import Node
+    from replay.solvency.proofs.sum_tree import Node
 
 ROOT = b"margin-ledger/liabilities/root/1\n"
 _LENGTH_BYTES = 4

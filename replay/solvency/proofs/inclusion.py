@@ -15,9 +15,9 @@ from ledger.canonical import encode
 from ledger.errors import EvidenceRefusedError
 from ledger.note import NoteFormError, decode_base64
 from ledger.proof import check_inclusion
-from replay.solvency.commitment import check_header, check_liabilities, read_commitment
-from replay.solvency.errors import ProofFormError, SumOverflowError
-from replay.solvency.form import (
+from replay.solvency.proofs.commitment import check_header, check_liabilities, read_commitment
+from replay.solvency.proofs.errors import ProofFormError, SumOverflowError
+from replay.solvency.proofs.form import (
     amounts_of,
     canonical_file,
     hexadecimal,
@@ -27,9 +27,9 @@ from replay.solvency.form import (
     text,
     whole,
 )
-from replay.solvency.header import Header
-from replay.solvency.leaves import Leaf
-from replay.solvency.sum_tree import HASH_BYTES, SUM_BYTES, Node, pack, root_from_path
+from replay.solvency.proofs.header import Header
+from replay.solvency.proofs.leaves import Leaf
+from replay.solvency.proofs.sum_tree import HASH_BYTES, SUM_BYTES, Node, pack, root_from_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from ledger.canonical import JsonObject, JsonValue
     from ledger.proof import InclusionVerdict
     from ledger.trust import TrustPolicy
-    from replay.solvency.commitment import Commitment
+    from replay.solvency.proofs.commitment import Commitment
 
 INCLUSION_FORMAT = "margin-ledger/inclusion/1"
 LARGEST_INCLUSION_BYTES = 1_000_000

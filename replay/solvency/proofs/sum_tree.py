@@ -19,7 +19,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from replay.solvency.errors import InclusionPathError, SumOverflowError, SumTreeShapeError
+from replay.solvency.proofs.errors import InclusionPathError, SumOverflowError, SumTreeShapeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -24,8 +24,8 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from replay.solvency.errors import SeedUnusableError, SumTreeShapeError
-from replay.solvency.sum_tree import SUM_BYTES, Node, SumTree, pack, unpack
+from replay.solvency.proofs.errors import SeedUnusableError, SumTreeShapeError
+from replay.solvency.proofs.sum_tree import SUM_BYTES, Node, SumTree, pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -49,7 +49,7 @@ class Leaf:
         customer: the name; empty for padding.
         part: which part of the customer's claims, from 0.
         nonce: 32 bytes that nobody else is told.
-        packed: the sums as :func:`replay.solvency.sum_tree.pack` writes them.
+        packed: the sums as :func:`replay.solvency.proofs.sum_tree.pack` writes them.
         hash: the leaf's hash, 32 bytes.
     """
 
@@ -121,7 +121,7 @@ def leaves_of(
 
     Args:
         claims: each customer once, and what the customer is owed by asset, in units of its scale, packed
-            (:func:`replay.solvency.sum_tree.pack`).
+            (:func:`replay.solvency.proofs.sum_tree.pack`).
         blinding: derives nonces.
         assets: how many sums a leaf has.
         parts: into how many leaves each customer's claims are split, 1 to 16.
