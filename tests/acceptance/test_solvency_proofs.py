@@ -131,7 +131,7 @@ def test_a_proof_is_of_what_the_venue_owes_and_under_a_checkpoint(commands: Comm
     document = succeeds(commands.replay("solvency", "prove", "--out", "proof", "--json")).document
     assert document.keys() >= FIXED
     venue = commands.replay("venue", "--at", str(before), "--json").document
-    for name in ("sequence", "liabilities", "reserves", "solvent", "insurance_fund"):
+    for name in ("sequence", "liabilities", "reserves", "reserve_ratio", "solvent", "insurance_fund"):
         assert document[name] == venue[name]
     assert document["liabilities"] == {"USDT": "60000.25"}
     assert document["customers"] == 2

@@ -145,6 +145,10 @@ def _document(
         "liabilities_root": root,
         "liabilities": _texts(figures.liabilities.totals),
         "reserves": _texts(figures.reserves),
+        "reserve_ratio": {
+            asset: None if ratio is None else format_exact(ratio)
+            for asset, ratio in sorted(figures.reserve_ratio().items())
+        },
         "shortfall": _texts(figures.liabilities.shortfall),
         "debt_against_collateral": _texts(figures.liabilities.debt_against_collateral),
         "insurance_fund": _texts(figures.insurance_fund),

@@ -21,7 +21,7 @@ from replay.solvency.proofs.leaves import Blinding, Leaf, leaves_of, liabilities
 from replay.solvency.proofs.liabilities import liabilities_of_state
 from replay.solvency.proofs.roots import state_roots
 from replay.solvency.reserves import DEFAULT_MAXIMUM_AGE_SECONDS, attestations, fresh_reserves
-from replay.solvency.totals import is_solvent
+from replay.solvency.totals import is_solvent, reserve_ratio
 from replay.state.snapshot import PROJECTION, PROJECTION_VERSION
 
 if TYPE_CHECKING:
@@ -66,6 +66,11 @@ class Figures:
     reserves: dict[str, Decimal]
     insurance_fund: dict[str, Decimal]
     solvent: bool | None
+
+    def reserve_ratio(self) -> dict[str, Decimal | None]:
+        """Return reserves ÷ liabilities by asset, scale 12, rounded down; None where either is missing."""
+        owed, held = self.liabilities.totals, self.reserves
+        return {asset: reserve_ratio(held.get(asset), owed.get(asset)) for asset in owed.keys() | held.keys()}
 
     def totals(self) -> dict[str, dict[str, Decimal]]:
         """Return the totals as they are committed."""
