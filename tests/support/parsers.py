@@ -16,9 +16,12 @@ from ledger.proof import ConsistencyProof, InclusionProof, check_inclusion
 from ledger.tiles import Tile, decode_entries, encode_entries
 from ledger.timestamp import der, parse_token
 from ledger.trust import TrustPolicy, read_checkpoint
+from replay.solvency import Inclusion, Leaf, SolvencyProof, check_inclusion_file, customer_claims
+from replay.solvency.proofs.records import account_line, leaf_line, read_account_line, read_leaf_line
 from tests.support.chains import chain_of
 from tests.support.example_token import REPLY
 from tests.support.keys import ORIGIN, log_key, signed, witness_key
+from tests.support.solvency import small_world
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,11 +70,18 @@ _SIGNED = signed(5, _ROOT)
 _ML_DSA = Signature(ORIGIN, b"\x01\x02\x03\x04", hashlib.shake_256(b"signature").digest(2428))
 _COSIGNED = Note.parse(_SIGNED).with_signatures((_ML_DSA,)).encode()
 _PATH = (_LEAVES[1], root_hash(_LEAVES[2:4]), _LEAVES[4])
+_WORLD = small_world()
+_TRUST = _WORLD.policy()
 _ML_DSA_KEY = VerifierKey(ORIGIN, SignatureType.ML_DSA_44, hashlib.shake_256(b"key").digest(1312))
 
 
 def _checked_inclusion(data: bytes) -> bytes:
     check_inclusion(data, _ENTRIES[0], TrustPolicy.of((log_key().verifier,)))
+    return data
+
+
+def _checked_customer(data: bytes) -> bytes:
+    check_inclusion_file(data, _TRUST)
     return data
 
 
@@ -137,5 +147,30 @@ PARSERS: dict[str, Parser] = {
         parse_entry,
         lambda entry: encode({"event": entry.event, "link": entry.link._asdict()}),
         _ENTRIES,
+    ),
+    "customer's inclusion": Parser(
+        Inclusion.parse,
+        Inclusion.encode,
+        tuple(
+            world.inclusion(customer, keys=2).encode()
+            for world in (_WORLD, small_world(parts=2))
+            for customer in ("ada", "dora")
+        ),
+    ),
+    "checked customer's inclusion": Parser(
+        _checked_customer, lambda data: data, (_WORLD.inclusion("ada").encode(),)
+    ),
+    "proof of solvency": Parser(
+        SolvencyProof.parse, SolvencyProof.encode, (_WORLD.solvency_proof().encode(),)
+    ),
+    "line of an account": Parser(
+        read_account_line,
+        account_line,
+        tuple(account_line(each) for each in customer_claims(_WORLD.state)),
+    ),
+    "line of a leaf": Parser(
+        read_leaf_line,
+        lambda read: leaf_line(read[0], Leaf(read[1], read[2], read[3], b"")),
+        tuple(leaf_line(index, leaf) for index, leaf in enumerate(_WORLD.made.leaves)),
     ),
 }
