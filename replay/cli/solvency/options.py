@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _FOLDER = "solvency"
 _NEWEST = "newest-proof"
-_MOST_PARTS = 16
+_MOST_PARTS = 16  # MAXIMUM_PARTS, whose package takes long to import; a test compares them
 
 
 def seed_of(session: Session, file: Path | None, *, making: bool) -> bytes | None:
