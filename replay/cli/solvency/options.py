@@ -106,7 +106,7 @@ def expected_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def named(expected: Expected, customer: str | None) -> Expected:
-    """Return what is expected, and by whose file."""
+    """Return what is expected, and whose file it has to be (None: anybody's)."""
     from dataclasses import replace
 
     return replace(expected, customer=customer)
