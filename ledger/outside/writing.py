@@ -80,7 +80,8 @@ def make_folder(path: Path, *, private: bool = False) -> None:
 def new_folder(target: Path, *, replaces: str | None = None) -> Iterator[Path]:
     """Give a folder beside its place, which is put there whole when the block ends, or vanishes.
 
-    Files in it are the block's to flush. A process that is killed leaves a folder ``.NAME.….partial``.
+    Files in it are the block's to flush. A process that is killed leaves a folder ``.NAME.….partial``, and
+    between its last two steps the folder that was replaced as ``.NAME.….replaced``.
 
     Args:
         target: where the folder shall be; the folder above it must exist.
@@ -133,7 +134,8 @@ def check_free(target: Path, *, replaces: str | None = None) -> None:
             )
         if target.is_symlink() or not (target / replaces).is_file():
             raise InvalidInputError(
-                f"{target} holds no {replaces}, so it is not replaced; nothing was written"
+                f"{target} holds no {replaces}, so it is not replaced; nothing was written",
+                next_step="give another name",
             )
 
 

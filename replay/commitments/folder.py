@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
-from ledger.canonical import decode_canonical
 from ledger.errors import EvidenceRefusedError, InvalidInputError, NotFoundError
 from ledger.note import Note
 from ledger.outside.writing import new_folder, open_regular, read_small_file, sync_folder
@@ -31,7 +30,7 @@ from replay.solvency import (
     customer_claims,
 )
 from replay.solvency.proofs.form import is_identifier
-from replay.solvency.proofs.records import account_line, leaf_line, read_leaf_line
+from replay.solvency.proofs.records import account_line, leaf_line, read_account_line, read_leaf_line
 from replay.solvency.proofs.sum_tree import HASH_BYTES, SUM_BYTES, unpack
 
 if TYPE_CHECKING:
@@ -202,20 +201,13 @@ class ProofFolder:
                 f"there is no account or customer {name} in the proof in {self.folder}",
                 next_step="replay account NAME shows whether the ledger knows it; a proof is of one moment",
             )
-        value = decode_canonical(line)
-        customer = value["customer"] if isinstance(value, dict) else None
-        if not isinstance(customer, str):
-            raise EvidenceRefusedError("form", "a line of accounts.ndjson", "another", place=str(self.folder))
-        return customer
+        return read_account_line(line).customer
 
     def _lines_of(self, customer: str, parts: int) -> list[bytes]:
         lines: list[bytes] = []
         start = 0
-        with (
-            self._opened(LEAVES_FILE) as file,
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
-        ):
-            wanted = f'{{"customer":"{customer}",'.encode()
+        wanted = f'{{"customer":"{customer}",'.encode()
+        with self._mapped(LEAVES_FILE) as content:
             while len(lines) < parts and (start := _find_line(content, wanted, start)) >= 0:
                 end = content.find(b"\n", start)
                 lines.append(content[start:end])
@@ -244,12 +236,9 @@ class ProofFolder:
         return PlacedLeaf(index, leaf, tuple(siblings))
 
     def _find(self, name: str, beginning: str) -> bytes | None:
-        with self._opened(name) as file:
-            if not os.fstat(file.fileno()).st_size:
-                return None
-            with _mapped(file) as content:
-                start = _find_line(content, beginning.encode(), 0)
-                return None if start < 0 else content[start : content.find(b"\n", start)]
+        with self._mapped(name) as content:
+            start = _find_line(content, beginning.encode(), 0)
+            return None if start < 0 else content[start : content.find(b"\n", start)]
 
     def _lines(self, name: str) -> Iterator[bytes]:
         with self._opened(name) as file:
@@ -257,6 +246,16 @@ class ProofFolder:
                 if not line.endswith(b"\n"):
                     raise EvidenceRefusedError("form", "lines with ends", "one without", place=name)
                 yield line[:-1]
+
+    @contextmanager
+    def _mapped(self, name: str) -> Iterator[bytes | mmap.mmap]:
+        """Give the content of a file that is searched and not read; of an empty one there is no map."""
+        with self._opened(name) as file:
+            if not os.fstat(file.fileno()).st_size:
+                yield b""
+                return
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                yield content
 
     @contextmanager
     def _opened(self, name: str) -> Iterator[IO[bytes]]:
@@ -273,11 +272,7 @@ class ProofFolder:
             yield file
 
 
-def _mapped(file: IO[bytes]) -> mmap.mmap:
-    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-
-
-def _find_line(content: mmap.mmap, beginning: bytes, start: int) -> int:
+def _find_line(content: bytes | mmap.mmap, beginning: bytes, start: int) -> int:
     if start == 0 and content[: len(beginning)] == beginning:
         return 0
     found = content.find(b"\n" + beginning, start)

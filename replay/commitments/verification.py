@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ledger.amounts import format_exact
 from ledger.clock import format_time
 from ledger.errors import ChainBrokenError, EvidenceRefusedError, RecordUnreadableError
 from ledger.progress import SILENT
@@ -13,8 +12,8 @@ from ledger.report import FolderReport
 from replay.commitments.replaying import replay_ledger
 from replay.solvency import check_proof, check_records, customer_claims, figures_of, state_roots
 from replay.solvency.proofs.form import texts_of
-from replay.solvency.proofs.published import read_attestation
-from replay.solvency.proofs.records import read_accounts
+from replay.solvency.proofs.records import asset_words, read_accounts
+from replay.solvency.report import texts
 from replay.state.snapshot import PROJECTION, PROJECTION_VERSION
 
 if TYPE_CHECKING:
@@ -51,6 +50,8 @@ CHECKS = (
 RECORD_CHECKS = ("accounts", "leaves", "nodes")
 NO_LEDGER = "the events: whether state and liabilities are what they come to, and who was left out (--ledger)"
 NO_RECORDS = "the leaves: whether customers' claims add up to the sums (the private part is not here)"
+REST_OF_RECORDS = "the private part: what is not said of it here, since it cannot be read to its end"
+NO_STATE = "state and liabilities: there are not the events to compute them from"
 NO_WITNESS = "witnesses: no cosignature of one that you trust; others may be shown another log"
 
 
@@ -87,12 +88,9 @@ class ProofReport(FolderReport):
             "state_root": commitment.state_root.hex(),
             "subjects_root": commitment.subjects_root.hex(),
             "liabilities_root": commitment.liabilities_root.hex(),
-            "liabilities": {asset: format_exact(amount) for asset, amount in checked.liabilities.items()},
-            "reserves": {asset: format_exact(amount) for asset, amount in sorted(checked.reserves.items())},
-            "totals": {
-                name: {asset: format_exact(amount) for asset, amount in amounts.items()}
-                for name, amounts in commitment.totals.items()
-            },
+            "liabilities": texts(checked.liabilities),
+            "reserves": texts(checked.reserves),
+            "totals": {name: texts(amounts) for name, amounts in commitment.totals.items()},
             "undetermined": [*header.undetermined],
             "solvent": self.solvent,
         }
@@ -123,20 +121,19 @@ def verify_proof(
         InvalidInputError: a file cannot be read.
     """
     report = ProofReport(folder.folder, origin=policy.origin)
+    asked = _asked_of(policy)
     try:
         report.checked = check_proof(
             folder.proof(), folder.commitment(), folder.inclusion(), policy, stamped_at=stamped_at
         )
         expected.check(report.checked.proof.header)
     except EvidenceRefusedError as error:
-        before = CHECKS[: CHECKS.index(error.check)] if error.check in CHECKS else CHECKS
+        before = asked[: asked.index(error.check)] if error.check in asked else asked
         report.checks |= dict.fromkeys(before, True)
         report.fail(error.check, error.expected, error.actual)
         report.not_checked.append("anything after the check that fails")
         return report
-    made = {*CHECKS} - ({"witnesses"} if not policy.required_witnesses else set())
-    made -= {"compromise"} if policy.compromised_at is None else set()
-    report.checks |= {check: True for check in CHECKS if check in made}
+    report.checks |= dict.fromkeys(asked, True)
     report.root_hash = report.checked.in_log.trusted.checkpoint.root_hash
     if not report.checked.in_log.trusted.cosignatures:
         report.not_checked.append(NO_WITNESS)
@@ -151,6 +148,13 @@ def verify_proof(
     return report
 
 
+def _asked_of(policy: TrustPolicy) -> tuple[str, ...]:
+    """Return the checks of the public part that are made under a policy."""
+    passed_over = {"witnesses"} if not policy.required_witnesses else set()
+    passed_over |= {"compromise"} if policy.compromised_at is None else set()
+    return tuple(check for check in CHECKS if check not in passed_over)
+
+
 def _check_records(report: ProofReport, checked: CheckedProof, folder: ProofFolder) -> None:
     report.checks |= dict.fromkeys(RECORD_CHECKS, True)
     proof = checked.proof
@@ -159,6 +163,10 @@ def _check_records(report: ProofReport, checked: CheckedProof, folder: ProofFold
             report.fail(each.check, each.expected, each.actual, file=each.file)
     except EvidenceRefusedError as error:
         report.fail(error.check, error.expected, error.actual)
+        for check in RECORD_CHECKS:
+            if report.checks[check]:
+                del report.checks[check]
+        report.not_checked.append(REST_OF_RECORDS)
 
 
 def _check_ledger(
@@ -185,12 +193,14 @@ def _check_ledger(
     count = ledger.head().sequence + 1
     if header.as_of_sequence >= count:
         report.fail("chain", f"{header.as_of_sequence + 1} events or more", f"{count}")
+        report.not_checked.append(NO_STATE)
         return
     sizes = {head.size for _, head in heads}
     try:
         replayed = replay_ledger(ledger, header.as_of_sequence, sizes=sizes, progress=progress)
     except (ChainBrokenError, RecordUnreadableError) as error:
         report.fail("chain", "events that hang together", error.message)
+        report.not_checked.append(NO_STATE)
         return
     report.events, report.head_sequence = replayed.events, replayed.events - 1
     report.head_hash = replayed.head_hash
@@ -209,8 +219,7 @@ def _rules(projection: str, version: int) -> str:
 def _compare_state(
     report: ProofReport, checked: CheckedProof, folder: ProofFolder, replayed: Replayed
 ) -> None:
-    proof, commitment, state = checked.proof, checked.commitment, replayed.state
-    header = proof.header
+    header, commitment, state = checked.proof.header, checked.commitment, replayed.state
     roots = state_roots(state, replayed.histories)
     report.compare("state_root", commitment.state_root.hex(), roots.state.hex())
     report.compare("subjects_root", commitment.subjects_root.hex(), roots.subjects.hex())
@@ -229,12 +238,16 @@ def _compare_state(
             "totals", f"{name}: {texts_of(amounts)}", f"{name}: {texts_of(commitment.totals.get(name, {}))}"
         )
     undetermined = tuple(sorted(figures.liabilities.undetermined, key=str.encode))
-    report.compare("undetermined", undetermined, header.undetermined)
-    report.compare("assets", figures.liabilities.assets, header.assets)
+    report.compare("undetermined", _names(undetermined), _names(header.undetermined))
+    report.compare("assets", asset_words(figures.liabilities.assets), asset_words(header.assets))
     report.compare("time", format_time(state.occurred_at), format_time(header.time))
     latest = sorted(each.reserve.sequence for each in figures.attestations)
-    given = [read_attestation(each.entry, header.origin).sequence for each in proof.attestations]
+    given = [each.reserve.sequence for each in checked.attestations]
     report.compare("attestations", f"attestations at {latest}", f"attestations at {given}")
+
+
+def _names(assets: Sequence[str]) -> str:
+    return ", ".join(assets) or "no asset"
 
 
 def _differing(rebuilt: Iterator[CustomerClaim], given: Iterator[CustomerClaim]) -> Iterator[tuple[str, str]]:

@@ -263,11 +263,21 @@ def test_an_attestation_that_was_corrected_since_is_not_the_latest(venue: Venue)
 # Other headers and another log.
 
 
-def test_a_time_and_undetermined_assets_are_those_of_the_events(venue: Venue) -> None:
+def test_time_scales_and_undetermined_assets_are_those_of_the_events(venue: Venue) -> None:
     def younger(state: VenueState) -> None:
         state.occurred_at -= timedelta(seconds=10)
 
-    assert failed(verified(venue.proof_of("younger", younger), venue.ledger)) == {"time"}
+    def finer(state: VenueState) -> None:
+        state.assets["USDT"] = Decimal(8)
+
+    def in_doubt(state: VenueState) -> None:
+        state.unapplied_corrections = 1
+
+    for name, change, check in (("younger", younger, "time"), ("finer", finer, "assets")):
+        assert failed(verified(venue.proof_of(name, change), venue.ledger)) == {check}
+    undecided = verified(venue.proof_of("in doubt", in_doubt), venue.ledger)
+    assert said(undecided, "undetermined") == [("no asset", "BTC, USDT")]
+    assert failed(undecided) == {"undetermined"}
 
 
 def test_a_log_that_was_cut_off_is_not_the_one_of_the_checkpoint(venue: Venue, database_url: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ NOT_CHECKED = (
 
 
 @plain_command("check-inclusion")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
 @click.option("--customer", metavar="NAME", help="Whose file it has to be.")
 @expected_options
 @trust_options
@@ -35,12 +36,15 @@ def check_inclusion(
 ) -> None:
     """Check offline that a customer is in a venue's committed liabilities, and with how much.
 
-    Exits 3 and names the check that fails where leaf, tree, commitment, checkpoint and keys do not fit.
+    FILE is what replay solvency inclusion wrote (- is stdin). Exits 3 and names the check that fails where
+    leaf, tree, commitment, checkpoint and keys do not fit.
     """
     from replay.solvency import Inclusion, check_inclusion_file
+    from replay.solvency.proofs.inclusion import LARGEST_INCLUSION_BYTES
 
     policy = trust.policy()
-    data = read_small_file(file)
+    is_stdin = str(file) == "-"
+    data = sys.stdin.buffer.read(LARGEST_INCLUSION_BYTES + 1) if is_stdin else read_small_file(file)
     stamped = stamped_at(trust, lambda: Inclusion.parse(data).commitment_proof)
     checked = check_inclusion_file(data, policy, named(expected, customer), stamped_at=stamped)
     not_checked = [*NOT_CHECKED]
@@ -52,6 +56,8 @@ def check_inclusion(
 
 
 def _tell(output: Output, checked: CheckedInclusion, not_checked: list[str]) -> None:
+    from replay.solvency.report import texts
+
     header, owed = checked.inclusion.header, checked.inclusion.owed()
     trusted = checked.in_log.trusted
     signed_by = [str(each.key) for each in trusted.log_signatures]
@@ -59,7 +65,7 @@ def _tell(output: Output, checked: CheckedInclusion, not_checked: list[str]) -> 
         "schema": CHECK_INCLUSION_SCHEMA,
         "ok": True,
         "customer": checked.inclusion.customer,
-        "owed": {asset: format_exact(owed[asset]) for asset in sorted(owed)},
+        "owed": texts(owed),
         "origin": header.origin,
         "sequence": header.as_of_sequence,
         "time": format_time(header.time),

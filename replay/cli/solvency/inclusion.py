@@ -36,6 +36,7 @@ INCLUSION_SCHEMA = "replay.solvency.inclusion/1"
     help="Keep the checkpoint's ML-DSA-44 signatures, too, 3 kB each (they stand in the published proof).",
 )
 @click.option("--force", is_flag=True, help="Replace FILE.")
+@click.option("--dry-run", is_flag=True, help="Make the file and say what is in it, write nothing.")
 def inclusion(
     session: Session,
     *,
@@ -44,6 +45,7 @@ def inclusion(
     folder: Path | None,
     all_signatures: bool,
     force: bool,
+    dry_run: bool,
 ) -> None:
     """Write the file with which a customer checks offline that what they are owed is in the proof.
 
@@ -54,22 +56,27 @@ def inclusion(
     place = newest_proof(session) if folder is None else folder
     made = ProofFolder(place).inclusion_of(account, all_signatures=all_signatures)
     content = made.encode()
-    if str(out) == "-":
-        if not session.as_json:
-            click.echo(content.decode(), nl=False)
-            return
-    else:
+    to_stdout = str(out) == "-"
+    if to_stdout and not dry_run and not session.as_json:
+        click.echo(content, nl=False)
+        return
+    if not to_stdout and not dry_run:
         write_file(out, content, force=force)
     session.emit(
         {
             "schema": INCLUSION_SCHEMA,
+            "dry_run": dry_run,
             "customer": made.customer,
             "sequence": made.header.as_of_sequence,
             "bytes": len(content),
-            "file": None if str(out) == "-" else str(out),
-            "inclusion": content.decode() if str(out) == "-" else None,
+            "file": None if to_stdout else str(out),
+            "inclusion": content.decode() if to_stdout else None,
         },
         f"{made.customer} is owed {amounts(made.owed())} as of sequence {made.header.as_of_sequence}.\n"
-        f"Inclusion in {out} ({len(content):,} bytes). Next: replay solvency check-inclusion {out} "
-        "--trusted-key KEY",
+        + (
+            f"The inclusion has {len(content):,} bytes. Nothing was written (--dry-run)."
+            if dry_run
+            else f"Inclusion in {out} ({len(content):,} bytes). Next: replay solvency check-inclusion {out} "
+            "--trusted-key KEY"
+        ),
     )

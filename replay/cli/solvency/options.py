@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _FOLDER = "solvency"
 _NEWEST = "newest-proof"
-_MOST_PARTS = 16
+_MOST_PARTS = 16  # MAXIMUM_PARTS, whose package takes long to import; a test compares them
 
 
 def seed_of(session: Session, file: Path | None, *, making: bool) -> bytes | None:
@@ -106,7 +106,7 @@ def expected_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def named(expected: Expected, customer: str | None) -> Expected:
-    """Return what is expected, and by whose file."""
+    """Return what is expected, and whose file it has to be (None: anybody's)."""
     from dataclasses import replace
 
     return replace(expected, customer=customer)

@@ -82,9 +82,9 @@ def prove(
         if not dry_run:
             signing = Signing(load_signing_keys(ledger, session.keyring(), passphrase), session.checkpoints())
             ledger.check_may_append("StateCommitted")
+        seed = seed_of(session, seed_file, making=not dry_run)
         sequence = _sequence(session, ledger, at)
         replayed = replay_ledger(ledger, sequence, progress=session.progress())
-        seed = seed_of(session, seed_file, making=not dry_run)
         if dry_run:
             made = make_tree(
                 replayed.state, replayed.histories, Plan(seed or bytes(32), parts, maximum_age_seconds)
@@ -126,6 +126,8 @@ def _exit_code(figures: Figures) -> int:
 def _document(
     made: MadeTree, recorded: RecordedCommitment | None, out: Path | None, *, has_seed: bool
 ) -> dict[str, Any]:
+    from replay.solvency.report import texts
+
     header, commitment, figures = made.header, made.commitment, made.figures
     head = None if recorded is None else recorded.head.checkpoint
     root = commitment.liabilities_root.hex() if has_seed else None
@@ -143,15 +145,15 @@ def _document(
         "state_root": commitment.state_root.hex(),
         "subjects_root": commitment.subjects_root.hex(),
         "liabilities_root": root,
-        "liabilities": _texts(figures.liabilities.totals),
-        "reserves": _texts(figures.reserves),
+        "liabilities": texts(figures.liabilities.totals),
+        "reserves": texts(figures.reserves),
         "reserve_ratio": {
             asset: None if ratio is None else format_exact(ratio)
             for asset, ratio in sorted(figures.reserve_ratio().items())
         },
-        "shortfall": _texts(figures.liabilities.shortfall),
-        "debt_against_collateral": _texts(figures.liabilities.debt_against_collateral),
-        "insurance_fund": _texts(figures.insurance_fund),
+        "shortfall": texts(figures.liabilities.shortfall),
+        "debt_against_collateral": texts(figures.liabilities.debt_against_collateral),
+        "insurance_fund": texts(figures.insurance_fund),
         "attestations": [each.json_value() for each in figures.attestations],
         "undetermined": [*header.undetermined],
         "customers": len(figures.liabilities.by_customer),
@@ -160,10 +162,6 @@ def _document(
         "solvent": figures.solvent,
         "directory": None if out is None else str(out),
     }
-
-
-def _texts(amounts: dict[str, Decimal]) -> dict[str, str]:
-    return {asset: format_exact(amounts[asset]) for asset in sorted(amounts)}
 
 
 def _words(made: MadeTree, origin: str, recorded: RecordedCommitment | None, out: Path | None) -> str:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ledger.amounts import format_exact
 from ledger.cli.common import Session, ledger_command
 from ledger.cli.passphrase import Passphrase, passphrase_option
 from ledger.cli.repeating import Span, asked_to_stop, changed_keys
@@ -71,7 +70,7 @@ def watch(
             if out is not None:
                 make_folder(out)
         seed = seed_of(session, seed_file, making=not dry_run)
-        rounds = _Rounds(session, ledger, Plan(seed or bytes(32), parts, maximum_age_seconds), out)
+        rounds = Rounds(session, ledger, Plan(seed or bytes(32), parts, maximum_age_seconds), out)
         while True:
             try:
                 if signing is not None:
@@ -86,7 +85,7 @@ def watch(
                 return ExitCode.OK
 
 
-class _Rounds:
+class Rounds:
     """One look after the other; what was folded is gone on with."""
 
     def __init__(self, session: Session, ledger: Ledger, plan: Plan, out: Path | None) -> None:
@@ -95,7 +94,7 @@ class _Rounds:
         self._plan = plan
         self._out = out
         self._replayed: Replayed | None = None
-        self._last = -1  # the newest event there was after the last round
+        self._last = -1  # the newest event when there is nothing to look at
 
     def next(self, signing: Signing | None) -> bool:
         """Look, commit and tell; return whether something was found."""
@@ -106,20 +105,23 @@ class _Rounds:
         if newest == self._last:
             return False
         if self._replayed is None:
-            self._replayed = replay_ledger(self._ledger, newest, progress=self._session.progress())
+            replayed = replay_ledger(self._ledger, newest, progress=self._session.progress())
         else:
-            go_on(self._ledger, self._replayed, newest)
-        state = self._replayed.state
+            # Where going on breaks off, an event may be folded by half: the next round starts anew.
+            replayed, self._replayed = self._replayed, None
+            go_on(self._ledger, replayed, newest)
+        self._replayed, state = replayed, replayed.state
         if signing is None:
             figures, committed = figures_of(state, self._plan.maximum_age_seconds), None
             header = header_of(state, figures, self._plan, depth=0)
         else:
             folder = None if self._out is None else self._out.absolute() / str(newest)
-            proved = prove(self._ledger, self._replayed, self._plan, signing, out=folder, force=True)
+            proved = prove(self._ledger, replayed, self._plan, signing, out=folder, force=True)
             if folder is not None:
                 remember_proof(self._session, folder)
             figures, header, committed = proved.made.figures, proved.made.header, proved.recorded.sequence
-        self._last = newest if committed is None else max(newest, committed)
+        # What was recorded between the state and its commitment is looked at in the next round.
+        self._last = newest + 1 if committed == newest + 1 else newest
         findings = solvency_findings(figures, sequence=newest, commitment=committed)
         self._session.emit_line(
             _document(header, figures, findings, committed), _line(header, figures, findings, committed)
@@ -132,20 +134,18 @@ class _Rounds:
 def _document(
     header: Header, figures: Figures, findings: list[Finding], committed: int | None
 ) -> dict[str, Any]:
+    from replay.solvency.report import texts
+
     return {
         "schema": WATCH_SCHEMA,
         "sequence": header.as_of_sequence,
         "time": format_time(header.time),
         "commitment_sequence": committed,
-        "liabilities": _texts(figures.liabilities.totals),
-        "reserves": _texts(figures.reserves),
+        "liabilities": texts(figures.liabilities.totals),
+        "reserves": texts(figures.reserves),
         "solvent": figures.solvent,
         "findings": [each.json_value() for each in findings],
     }
-
-
-def _texts(by_asset: dict[str, Decimal]) -> dict[str, str]:
-    return {asset: format_exact(by_asset[asset]) for asset in sorted(by_asset)}
 
 
 def _line(header: Header, figures: Figures, findings: list[Finding], committed: int | None) -> str:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from replay.cli.text import amounts, figure, percent, table
 from replay.cli.venue import VERDICTS
-from replay.solvency import reserve_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
 
 def asset_table(liabilities: Mapping[str, Decimal], reserves: Mapping[str, Decimal]) -> str:
     """Return liabilities, reserves and their ratio by asset."""
+    from replay.solvency import reserve_ratio
+
     assets = sorted({*liabilities, *reserves})
     if not assets:
         return "  nothing is owed and nothing is attested"

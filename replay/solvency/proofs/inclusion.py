@@ -103,6 +103,7 @@ class Inclusion:
 
         Raises:
             ProofFormError: it is not one in its one form.
+            EvidenceRefusedError: ``sum``: a sum of a leaf is out of range.
         """
         if len(data) > LARGEST_INCLUSION_BYTES:
             raise ProofFormError(f"a file of {len(data)} bytes; {LARGEST_INCLUSION_BYTES} are read at most")

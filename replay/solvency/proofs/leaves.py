@@ -5,15 +5,16 @@ A leaf is::
     SHA-256(LEAF ‖ nonce ‖ sums ‖ part ‖ customer)
 
 with a nonce of 32 bytes, 16 bytes for each asset, 4 bytes for the part's number (from 0) and the
-customer's name in UTF-8. The nonce is derived from a secret seed (HKDF-SHA256, RFC 5869), so a
-leaf's hash tells nobody who it is, and the same seed makes the same tree again::
+customer's name in UTF-8 (docs/spec/solvency.md §3.1). The nonce is derived from a secret seed
+(HKDF-SHA256, RFC 5869), so a leaf's hash tells nobody who it is, and the same seed makes the same
+tree again::
 
     key   = HKDF-Extract(salt = origin, seed)
     nonce = HKDF-Expand(key, NONCE ‖ as_of_sequence ‖ part ‖ customer, 32)
 
 Leaves stand in the order of their hashes: nothing of the customers' order is left. Padding up to
 the next power of two has the empty name and nothing owed. What siblings still show is how much some
-customer, unnamed, is owed; with more parts that shows no customer's whole claim (docs/spec/solvency.md).
+customer, unnamed, is owed; with more parts that shows no customer's whole claim.
 """
 
 from __future__ import annotations

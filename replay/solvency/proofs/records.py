@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from ledger.amounts import exact, format_exact
@@ -23,11 +24,11 @@ from replay.solvency.proofs.liabilities import CustomerClaim, liabilities_of
 from replay.solvency.proofs.sum_tree import HASH_BYTES, SUM_BYTES, Node, pack, parent, unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ledger.canonical import JsonValue
     from replay.solvency.proofs.commitment import Commitment
-    from replay.solvency.proofs.header import Header
+    from replay.solvency.proofs.header import Asset, Header
     from replay.solvency.proofs.liabilities import Liabilities
 
 ACCOUNT_KEYS = ("account", "claims", "customer")
@@ -122,23 +123,30 @@ def check_records(
     Raises:
         ProofFormError: a file is not in its one form.
     """
+    found = None
     try:
         scales = {each.asset: each.scale for each in header.assets}
         found = liabilities_of(lambda: read_accounts(records), scales)
     except SumOverflowError as error:
         yield Difference("accounts", "accounts.ndjson", "sums below 2^127", error.message)
-        return
-    yield from _check_totals(header, commitment, found)
-    if found.assets == header.assets:
+    if found is not None:
+        yield from _check_totals(header, commitment, found)
+    if found is not None and found.assets == header.assets:
         yield from _check_leaves(header, records, found)
+    else:
+        yield _leaves("leaves of the claims of accounts.ndjson", "claims that no leaf of this header shows")
     yield from _check_nodes(header, root, records)
+
+
+def asset_words(assets: Iterable[Asset]) -> str:
+    """Return assets with their scales in words."""
+    return ", ".join(f"{each.asset} of scale {each.scale}" for each in assets) or "no asset"
 
 
 def _check_totals(header: Header, commitment: Commitment, found: Liabilities) -> Iterator[Difference]:
     if found.assets != header.assets:
-        expected = ", ".join(f"{each.asset} of scale {each.scale}" for each in header.assets)
-        actual = ", ".join(f"{each.asset} of scale {each.scale}" for each in found.assets)
-        yield Difference("accounts", "accounts.ndjson", expected or "no asset", actual or "none is owed")
+        expected, actual = asset_words(header.assets), asset_words(found.assets)
+        yield Difference("accounts", "accounts.ndjson", expected, actual)
     for name, amounts in (
         (SHORTFALL, found.shortfall),
         (DEBT_AGAINST_COLLATERAL, found.debt_against_collateral),
@@ -167,7 +175,7 @@ def _check_leaves(header: Header, records: Records, found: Liabilities) -> Itera
             whole(index, "index", least=count, most=count)
         node = next(nodes, b"")
         if len(node) != width:
-            yield Difference("nodes", "nodes.bin", f"{width} bytes of leaf {count}", f"{len(node)} bytes")
+            yield _leaves(f"a node of leaf {count}, {width} bytes", f"{len(node)} bytes in nodes.bin")
             return
         leaf = Leaf(customer, part, nonce, node[HASH_BYTES:])
         whose = f"leaf {count} of {customer or 'padding'}"
@@ -203,7 +211,7 @@ class _Shown:
         if parts is None or leaf.part >= self._header.parts or parts >> leaf.part & 1:
             return False
         self._parts[leaf.customer] = parts | 1 << leaf.part
-        # Sums below 2^127 never carry into the next one when two are added; larger ones are refused.
+        # Parts whose sums together are out of range are no parts of a claim: every claim is in range.
         before = unpack(self._sums[leaf.customer].to_bytes(self._width, "big"))
         try:
             together = pack(mine + more for mine, more in zip(before, leaf.sums, strict=True))
@@ -249,7 +257,7 @@ def _check_nodes(header: Header, root: Node, records: Records) -> Iterator[Diffe
                 )
                 return
         start, size = start + size, size // 2
-    last = [*records.nodes(start, width)]
+    last = [*islice(records.nodes(start, width), 2)]
     if [_node(each) for each in last] != [root]:
         yield Difference("nodes", "nodes.bin", "the root of proof.json as the last node", "another")
 

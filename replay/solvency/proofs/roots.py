@@ -60,7 +60,7 @@ class SubjectHistories:
         entry = decode_trusted(event.canonical)
         assert isinstance(entry, dict)  # noqa: S101 (an event was decoded from it)
         recorded = entry["event"]
-        assert isinstance(recorded, dict)  # noqa: S101
+        assert isinstance(recorded, dict)  # noqa: S101 (likewise)
         for subject in subjects_of(recorded["data"]):
             self.by_subject[subject] = self.by_subject.get(subject, NO_HISTORY).then(event.hash)
 
