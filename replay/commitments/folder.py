@@ -125,7 +125,7 @@ class ProofFolder:
         Raises:
             InvalidInputError: it cannot be read.
         """
-        return read_small_file(self.folder / PROOF_FILE, regular=True)
+        return self._published(PROOF_FILE)
 
     def commitment(self) -> bytes:
         """Return the commitment's entry, as ``commitment.json`` holds it before its line end.
@@ -134,7 +134,7 @@ class ProofFolder:
             InvalidInputError: it cannot be read.
             ProofFormError: it has no line end.
         """
-        content = read_small_file(self.folder / COMMITMENT_FILE, regular=True)
+        content = self._published(COMMITMENT_FILE)
         if not content.endswith(b"\n"):
             raise ProofFormError(f"{COMMITMENT_FILE} does not end with a line end")
         return content[:-1]
@@ -145,7 +145,7 @@ class ProofFolder:
         Raises:
             InvalidInputError: it cannot be read.
         """
-        return read_small_file(self.folder / INCLUSION_FILE, regular=True)
+        return self._published(INCLUSION_FILE)
 
     @property
     def has_records(self) -> bool:
@@ -188,6 +188,13 @@ class ProofFolder:
         if not all_signatures:
             in_log = InclusionProof(in_log.index, in_log.hashes, _short(in_log.checkpoint))
         return Inclusion(name, proof.header, leaves, self.commitment(), in_log.encode())
+
+    def _published(self, name: str) -> bytes:
+        try:
+            return read_small_file(self.folder / name, regular=True)
+        except InvalidInputError as error:
+            error.next_step = error.next_step or "give the folder that replay solvency prove wrote"
+            raise
 
     def _customer(self, name: str) -> str:
         """Return the customer of that name, else the customer of the account of that name."""

@@ -45,14 +45,18 @@ CHECKS = (
     "totals",
     "attestations",
     "reserves",
+    "age",
 )
-"""The checks of the public part, in the order in which they are made."""
+"""The checks of the public part, in the order in which they are made; some only where they are asked for."""
 RECORD_CHECKS = ("accounts", "leaves", "nodes")
 NO_LEDGER = "the events: whether state and liabilities are what they come to, and who was left out (--ledger)"
 NO_RECORDS = "the leaves: whether customers' claims add up to the sums (the private part is not here)"
 REST_OF_RECORDS = "the private part: what is not said of it here, since it cannot be read to its end"
 NO_STATE = "state and liabilities: there are not the events to compute them from"
 NO_WITNESS = "witnesses: no cosignature of one that you trust; others may be shown another log"
+NO_AGE = "how old it is: an old proof holds, too, and says nothing of today (--not-before)"
+NO_CUSTODIAN = "reserves: whether what is attested is there, and pledged to nobody else (ask the attester)"
+NO_SOURCE = "whether the events are true and none is missing: that is reconciliation with their sources"
 
 
 @dataclass(slots=True)
@@ -121,7 +125,7 @@ def verify_proof(
         InvalidInputError: a file cannot be read.
     """
     report = ProofReport(folder.folder, origin=policy.origin)
-    asked = _asked_of(policy)
+    asked = _asked(policy, expected)
     try:
         report.checked = check_proof(
             folder.proof(), folder.commitment(), folder.inclusion(), policy, stamped_at=stamped_at
@@ -137,6 +141,10 @@ def verify_proof(
     report.root_hash = report.checked.in_log.trusted.checkpoint.root_hash
     if not report.checked.in_log.trusted.cosignatures:
         report.not_checked.append(NO_WITNESS)
+    if not expected.says_an_age:
+        report.not_checked.append(NO_AGE)
+    if report.checked.attestations:
+        report.not_checked.append(NO_CUSTODIAN)
     if folder.has_records:
         _check_records(report, report.checked, folder)
     else:
@@ -145,14 +153,18 @@ def verify_proof(
         report.not_checked.append(NO_LEDGER)
     else:
         _check_ledger(report, report.checked, folder, ledger, kept, progress)
+        report.not_checked.append(NO_SOURCE)
     return report
 
 
-def _asked_of(policy: TrustPolicy) -> tuple[str, ...]:
-    """Return the checks of the public part that are made under a policy."""
-    passed_over = {"witnesses"} if not policy.required_witnesses else set()
-    passed_over |= {"compromise"} if policy.compromised_at is None else set()
-    return tuple(check for check in CHECKS if check not in passed_over)
+def _asked(policy: TrustPolicy, expected: Expected) -> tuple[str, ...]:
+    """Return the checks of the public part that are made for this reader."""
+    left_out = {
+        "witnesses": not policy.required_witnesses,
+        "compromise": policy.compromised_at is None,
+        "age": not expected.says_an_age,
+    }
+    return tuple(check for check in CHECKS if not left_out.get(check, False))
 
 
 def _check_records(report: ProofReport, checked: CheckedProof, folder: ProofFolder) -> None:

@@ -190,6 +190,12 @@ def test_without_the_ledger_a_proof_holds_and_says_what_was_not_checked(
     assert run.document["solvent"] is True
     assert run.document["liabilities"] == {"USDT": "60000.25"}
     assert any("--ledger" in each for each in run.document["not_checked"])
+    assert any("--not-before" in each for each in run.document["not_checked"])
+    assert any("whether what is attested is there" in each for each in run.document["not_checked"])
+    assert "age" not in run.document["checks"]
+    dated = succeeds(offline.replay("solvency", "verify", "proof", *KEY, "--not-before", "1", "--json"))
+    assert dated.document["checks"]["age"] is True
+    assert not any("--not-before" in each for each in dated.document["not_checked"])
     shutil.rmtree(tmp_path / "proof" / "private")
     public = succeeds(proved.replay("solvency", "verify", "proof", *KEY))
     assert "not checked: the leaves" in public.stdout
@@ -223,6 +229,7 @@ def test_a_changed_digit_in_the_published_part_is_refused(proved: Commands, tmp_
     assert "BROKEN liabilities_root" in run.stdout
     assert "believe none of its figures" in run.stdout
     assert "SOLVENT" not in run.stdout
+    assert "witnesses" not in {line.split()[-1] for line in run.stdout.splitlines() if "ok " in line}
 
 
 def test_a_key_of_somebody_else_is_refused(proved: Commands, tmp_path: Path) -> None:
@@ -288,6 +295,7 @@ def test_what_the_customer_does_not_expect_is_refused(
     run = proved.replay("solvency", "check-inclusion", "ada.json", *KEY, *words)
     assert run.exit_code == 3
     assert f"error: {check}: expected" in run.stderr
+    assert "next: " in run.stderr
 
 
 def test_a_changed_amount_in_an_inclusion_file_is_refused(proved: Commands, tmp_path: Path) -> None:
@@ -374,6 +382,14 @@ def test_an_older_state_can_be_proved_and_the_same_state_is_committed_once(prove
     assert by_time.document["liabilities"] == {"USDT": "60000.25"}
     assert proved.replay("solvency", "prove", "--dry-run", "--at", "100000").exit_code == 5
     assert proved.replay("solvency", "prove", "--dry-run", "--at", "2020-01-01T00:00:00Z").exit_code == 5
+
+
+def test_a_proof_without_attestations_says_what_is_missing_for_a_verdict(commands: Commands) -> None:
+    before = newest(commands) - 3  # two keys and the attestation came last
+    proved = succeeds(commands.replay("solvency", "prove", "--out", "proof", "--at", str(before)))
+    verified = succeeds(commands.replay("solvency", "verify", "proof", *KEY))
+    for run in (proved, verified):
+        assert "unknown: no reserves are attested" in run.stdout
 
 
 def test_a_venue_that_owes_more_than_is_attested_proves_that(commands: Commands) -> None:

@@ -13,6 +13,7 @@ from ledger.amounts import format_exact
 from ledger.cli.common import Output, plain_command
 from ledger.cli.trust_options import Trust, trust_options
 from ledger.clock import format_time
+from ledger.errors import EvidenceRefusedError
 from ledger.outside.writing import read_small_file
 from replay.cli.solvency.options import expected_options, named, stamped_at
 
@@ -23,7 +24,19 @@ CHECK_INCLUSION_SCHEMA = "replay.solvency.check-inclusion/1"
 NOT_CHECKED = (
     "whether this is what you should be owed: compare it with your own records",
     "whether others are left out: their own files, or a replay of the whole ledger, show that",
+    "whether the venue has what it owes: that is in the proof that it publishes (replay solvency verify)",
 )
+
+NEXT_STEP = (
+    "is it the whole file, unchanged, and the key the right one? Then ask the venue, and keep the file: "
+    "it may be evidence"
+)
+NEXT_STEPS = {
+    "form": "give the file that the venue wrote for you (replay solvency inclusion), whole and unchanged",
+    "customer": "ask the venue for your own file",
+    "age": "ask the venue for your file of a newer proof",
+    "witnesses": "ask the venue for a file whose checkpoint is cosigned by witnesses that you trust",
+}
 
 
 @plain_command("check-inclusion")
@@ -46,10 +59,16 @@ def check_inclusion(
     is_stdin = str(file) == "-"
     data = sys.stdin.buffer.read(LARGEST_INCLUSION_BYTES + 1) if is_stdin else read_small_file(file)
     stamped = stamped_at(trust, lambda: Inclusion.parse(data).commitment_proof)
-    checked = check_inclusion_file(data, policy, named(expected, customer), stamped_at=stamped)
+    try:
+        checked = check_inclusion_file(data, policy, named(expected, customer), stamped_at=stamped)
+    except EvidenceRefusedError as error:
+        error.next_step = error.next_step or NEXT_STEPS.get(error.check, NEXT_STEP)
+        raise
     not_checked = [*NOT_CHECKED]
     if not checked.in_log.trusted.cosignatures:
         not_checked.append("witnesses: no cosignature of one that you trust; others may be shown another log")
+    if not expected.says_an_age:
+        not_checked.append("how old it is: an old file holds, too, and says nothing of today (--not-before)")
     if customer is None:
         not_checked.append("whether it is your own file: give --customer NAME, or see that the name is yours")
     _tell(output, checked, not_checked)

@@ -17,9 +17,8 @@ from ledger.errors import ExitCode, InvalidInputError
 from replay.cli.cuts import SequenceOrTime
 from replay.cli.numbers import maximum_age_option
 from replay.cli.solvency.options import parts_option, remember_proof, seed_file_option, seed_of
-from replay.cli.solvency.words import asset_table, totals_lines
+from replay.cli.solvency.words import asset_table, attested_lines, totals_lines
 from replay.cli.text import moment
-from replay.cli.venue import holdings
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -173,10 +172,8 @@ def _words(made: MadeTree, origin: str, recorded: RecordedCommitment | None, out
         asset_table(figures.liabilities.totals, figures.reserves),
         "",
     ]
-    lines += totals_lines(made.commitment.totals, figures.solvent)
-    lines += holdings(figures.attestations)
-    if header.undetermined:
-        lines.append(f"  not all known            {', '.join(header.undetermined)}: replay venue says why")
+    lines += totals_lines(made.commitment.totals, header, figures.attestations, figures.solvent)
+    lines += attested_lines(figures.attestations, header)
     lines.append("")
     if recorded is None:
         lines.append("Nothing was recorded, signed or written (--dry-run).")

@@ -11,9 +11,8 @@ from ledger.cli.common import Session, ledger_command
 from ledger.cli.trust_options import Trust, checkpoints_option, given_checkpoints, trust_options
 from ledger.errors import ExitCode, InvalidInputError
 from replay.cli.solvency.options import expected_options, stamped_at
-from replay.cli.solvency.words import asset_table, totals_lines
+from replay.cli.solvency.words import asset_table, attested_lines, totals_lines
 from replay.cli.text import moment
-from replay.cli.venue import holdings
 
 if TYPE_CHECKING:
     from replay.commitments import ProofReport
@@ -42,6 +41,8 @@ def verify(
     """Verify a proof of solvency: signatures, the commitment's place in the log, roots, sums, reserves.
 
     Without --ledger it needs no database and does not say whether liabilities are what the events come to.
+    Whether what is attested is there, no proof says.
+
     Exits 3 where something does not hold, and 1 where all holds and liabilities are not covered.
     """
     from replay.commitments import ProofFolder, verify_proof
@@ -75,18 +76,20 @@ def _words(report: ProofReport) -> str:
     lines = []
     checked = report.checked
     if checked is not None:
-        header = checked.proof.header
+        header, trusted = checked.proof.header, checked.in_log.trusted
         lines += [
             f"{header.origin}   state after sequence {header.as_of_sequence}, {moment(header.time)}",
             f"committed at sequence {checked.in_log.sequence}, under the checkpoint of "
-            f"{checked.in_log.trusted.checkpoint.size} events",
+            f"{trusted.checkpoint.size} events",
+            f"signed by  {', '.join(str(each.key) for each in trusted.log_signatures)}",
+            f"witnesses  {', '.join(trusted.witnesses) or 'none that you trust'}",
             "",
             asset_table(checked.liabilities, checked.reserves),
-            "",
         ]
         if report.ok:
-            lines += totals_lines(checked.commitment.totals, report.solvent)
-        lines += [*holdings(checked.attestations), ""]
+            given = (checked.commitment.totals, header, checked.attestations, report.solvent)
+            lines += ["", *totals_lines(*given)]
+        lines += [*attested_lines(checked.attestations, header), ""]
     lines += [f"  {'ok    ' if held else 'BROKEN'} {name}" for name, held in report.checks.items()]
     for failure in report.failures[:FAILURES_SHOWN]:
         where = f"{failure.file}: " if failure.file else ""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ledger.amounts import ZERO, exact, format_exact
 from ledger.canonical import encode
+from ledger.clock import format_time
 from ledger.errors import EvidenceRefusedError
 from ledger.note import NoteFormError, decode_base64
 from ledger.proof import check_inclusion
@@ -165,6 +166,11 @@ class Expected:
     not_before_sequence: int | None = None
     not_before_time: datetime | None = None
 
+    @property
+    def says_an_age(self) -> bool:
+        """Whether it is said how old the state may be."""
+        return self.not_before_sequence is not None or self.not_before_time is not None
+
     def check(self, header: Header, customer: str | None = None) -> None:
         """Refuse what is not expected.
 
@@ -181,7 +187,7 @@ class Expected:
             )
         if self.not_before_time is not None and header.time < self.not_before_time:
             raise EvidenceRefusedError(
-                "age", f"a state of {self.not_before_time.isoformat()} or later", header.time.isoformat()
+                "age", f"a state of {format_time(self.not_before_time)} or later", format_time(header.time)
             )
 
 
