@@ -95,7 +95,7 @@ class _Rounds:
         self._plan = plan
         self._out = out
         self._replayed: Replayed | None = None
-        self._last = -1  # the newest event there was after the last round
+        self._last = -1  # the newest event that a round has seen to
 
     def next(self, signing: Signing | None) -> bool:
         """Look, commit and tell; return whether something was found."""
@@ -105,21 +105,24 @@ class _Rounds:
         newest = self._ledger.head().sequence
         if newest == self._last:
             return False
-        if self._replayed is None:
-            self._replayed = replay_ledger(self._ledger, newest, progress=self._session.progress())
+        # Where a fold breaks off, an event may be in the state by half: the next round begins anew.
+        replayed, self._replayed = self._replayed, None
+        if replayed is None:
+            replayed = replay_ledger(self._ledger, newest, progress=self._session.progress())
         else:
-            go_on(self._ledger, self._replayed, newest)
-        state = self._replayed.state
+            go_on(self._ledger, replayed, newest)
+        self._replayed, state = replayed, replayed.state
         if signing is None:
             figures, committed = figures_of(state, self._plan.maximum_age_seconds), None
             header = header_of(state, figures, self._plan, depth=0)
         else:
             folder = None if self._out is None else self._out.absolute() / str(newest)
-            proved = prove(self._ledger, self._replayed, self._plan, signing, out=folder, force=True)
+            proved = prove(self._ledger, replayed, self._plan, signing, out=folder, force=True)
             if folder is not None:
                 remember_proof(self._session, folder)
             figures, header, committed = proved.made.figures, proved.made.header, proved.recorded.sequence
-        self._last = newest if committed is None else max(newest, committed)
+        # Where others recorded something between state and commitment, there is more to look at.
+        self._last = committed if committed == newest + 1 else newest
         findings = solvency_findings(figures, sequence=newest, commitment=committed)
         self._session.emit_line(
             _document(header, figures, findings, committed), _line(header, figures, findings, committed)
