@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
-from ledger.canonical import decode_canonical
 from ledger.errors import EvidenceRefusedError, InvalidInputError, NotFoundError
 from ledger.note import Note
 from ledger.outside.writing import new_folder, open_regular, read_small_file, sync_folder
@@ -30,9 +29,9 @@ from replay.solvency import (
     SolvencyProof,
     customer_claims,
 )
-from replay.solvency.proofs.form import is_identifier
-from replay.solvency.proofs.records import account_line, leaf_line, read_leaf_line
-from replay.solvency.proofs.sum_tree import HASH_BYTES, SUM_BYTES, unpack
+from replay.solvency.proofs.form import is_identifier, whole
+from replay.solvency.proofs.records import account_line, leaf_line, read_account_line, read_leaf_line
+from replay.solvency.proofs.sum_tree import HASH_BYTES, SUM_BYTES, root_from_path, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 
     from ledger.progress import Progress
     from replay.commitments.recording import RecordedCommitment
-    from replay.solvency import Header, MadeTree
+    from replay.solvency import MadeTree
     from replay.solvency.proofs.liabilities import CustomerClaim
     from replay.state.venue_state import VenueState
 
@@ -53,7 +52,6 @@ LEAVES_FILE = "leaves.ndjson"
 NODES_FILE = "nodes.bin"
 _BUFFER_BYTES = 1 << 20
 _LONGEST_LINE_BYTES = 1 << 20
-_NODES_A_READ = 4096
 _LONGEST_KEPT_BYTES = 128  # of a signature: Ed25519 has 64 and, with a time, 72; ML-DSA-44 has 2,420
 
 
@@ -164,8 +162,10 @@ class ProofFolder:
     def nodes(self, start: int, width: int) -> Iterator[bytes]:
         """Yield nodes of ``nodes.bin``, from one on, each of so many bytes; the last may be shorter."""
         with self._opened(NODES_FILE) as file:
+            if start * width >= os.fstat(file.fileno()).st_size:
+                return  # no file system seeks as far as a header can say that nodes go
             file.seek(start * width)
-            while block := file.read(width * _NODES_A_READ):
+            while block := file.read(width * max(1, _BUFFER_BYTES // width)):
                 for place in range(0, len(block), width):
                     yield block[place : place + width]
 
@@ -184,7 +184,7 @@ class ProofFolder:
         """
         proof = SolvencyProof.parse(self.proof())
         name = self._customer(customer)
-        leaves = tuple(self._placed(proof.header, line) for line in self._lines_of(name, proof.header.parts))
+        leaves = tuple(self._placed(proof, line) for line in self._lines_of(name, proof.header.parts))
         in_log = InclusionProof.parse(self.inclusion())
         if not all_signatures:
             in_log = InclusionProof(in_log.index, in_log.hashes, _short(in_log.checkpoint))
@@ -202,32 +202,26 @@ class ProofFolder:
                 f"there is no account or customer {name} in the proof in {self.folder}",
                 next_step="replay account NAME shows whether the ledger knows it; a proof is of one moment",
             )
-        value = decode_canonical(line)
-        customer = value["customer"] if isinstance(value, dict) else None
-        if not isinstance(customer, str):
-            raise EvidenceRefusedError("form", "a line of accounts.ndjson", "another", place=str(self.folder))
-        return customer
+        return read_account_line(line).customer
 
     def _lines_of(self, customer: str, parts: int) -> list[bytes]:
         lines: list[bytes] = []
         start = 0
-        with (
-            self._opened(LEAVES_FILE) as file,
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
-        ):
+        with self._opened(LEAVES_FILE) as file, _mapped(file) as content:
             wanted = f'{{"customer":"{customer}",'.encode()
             while len(lines) < parts and (start := _find_line(content, wanted, start)) >= 0:
-                end = content.find(b"\n", start)
-                lines.append(content[start:end])
-                start = end
+                lines.append(_line_at(content, start))
+                start += len(lines[-1])
         if len(lines) != parts:
             raise EvidenceRefusedError(
                 "leaves", f"{parts} leaves of {customer}", f"{len(lines)}", place=str(self.folder)
             )
         return sorted(lines, key=lambda line: read_leaf_line(line)[2])  # by part
 
-    def _placed(self, header: Header, line: bytes) -> PlacedLeaf:
+    def _placed(self, proof: SolvencyProof, line: bytes) -> PlacedLeaf:
+        header = proof.header
         index, customer, part, nonce = read_leaf_line(line)
+        whole(index, "index", most=(1 << header.depth) - 1)
         width = HASH_BYTES + SUM_BYTES * len(header.assets)
         siblings, start, place, size = [], 0, index, 1 << header.depth
         with self._opened(NODES_FILE) as file:
@@ -241,15 +235,16 @@ class ProofFolder:
             raise EvidenceRefusedError(
                 "leaves", f"the leaf of {customer} at place {index}", "another", place=str(self.folder)
             )
+        if root_from_path(leaf.node, index, siblings) != proof.root:
+            raise EvidenceRefusedError(
+                "nodes", f"nodes that lead from leaf {index} to the root", "others", place=str(self.folder)
+            )
         return PlacedLeaf(index, leaf, tuple(siblings))
 
     def _find(self, name: str, beginning: str) -> bytes | None:
-        with self._opened(name) as file:
-            if not os.fstat(file.fileno()).st_size:
-                return None
-            with _mapped(file) as content:
-                start = _find_line(content, beginning.encode(), 0)
-                return None if start < 0 else content[start : content.find(b"\n", start)]
+        with self._opened(name) as file, _mapped(file) as content:
+            start = _find_line(content, beginning.encode(), 0)
+            return None if start < 0 else _line_at(content, start)
 
     def _lines(self, name: str) -> Iterator[bytes]:
         with self._opened(name) as file:
@@ -273,11 +268,24 @@ class ProofFolder:
             yield file
 
 
-def _mapped(file: IO[bytes]) -> mmap.mmap:
-    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+@contextmanager
+def _mapped(file: IO[bytes]) -> Iterator[mmap.mmap | bytes]:
+    """Give a file's content without reading it; an empty one cannot be mapped."""
+    if not os.fstat(file.fileno()).st_size:
+        yield b""
+        return
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        yield content
 
 
-def _find_line(content: mmap.mmap, beginning: bytes, start: int) -> int:
+def _line_at(content: mmap.mmap | bytes, start: int) -> bytes:
+    end = content.find(b"\n", start)
+    if end < 0:
+        raise EvidenceRefusedError("form", "lines with ends", "one without")
+    return content[start:end]
+
+
+def _find_line(content: mmap.mmap | bytes, beginning: bytes, start: int) -> int:
     if start == 0 and content[: len(beginning)] == beginning:
         return 0
     found = content.find(b"\n" + beginning, start)

@@ -59,7 +59,7 @@ def inclusion(
             click.echo(content.decode(), nl=False)
             return
     else:
-        write_file(out, content, force=force)
+        write_file(out, content, force=force, private=True)
     session.emit(
         {
             "schema": INCLUSION_SCHEMA,

@@ -12,7 +12,7 @@ from ledger.cli.trust_options import Trust, checkpoints_option, given_checkpoint
 from ledger.errors import ExitCode, InvalidInputError
 from replay.cli.solvency.options import expected_options, stamped_at
 from replay.cli.solvency.words import asset_table, totals_lines
-from replay.cli.text import moment
+from replay.cli.text import moment, seconds
 from replay.cli.venue import holdings
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def verify(
     """Verify a proof of solvency: signatures, the commitment's place in the log, roots, sums, reserves.
 
     Without --ledger it needs no database and does not say whether liabilities are what the events come to.
-    Exits 3 where something does not hold, and 1 where all holds and liabilities are not covered.
+    Exits 3 where something does not hold, 4 where --ledger cannot compute anew because the proof is by
+    rules of another version, and 1 where all holds and liabilities are not covered.
     """
     from replay.commitments import ProofFolder, verify_proof
 
@@ -68,6 +69,8 @@ def verify(
     session.emit(report.document(), _words(report))
     if not report.ok:
         return ExitCode.INTEGRITY_BROKEN
+    if report.other_rules:
+        return ExitCode.ENVIRONMENT
     return ExitCode.NEGATIVE_VERDICT if report.solvent is False else ExitCode.OK
 
 
@@ -86,7 +89,14 @@ def _words(report: ProofReport) -> str:
         ]
         if report.ok:
             lines += totals_lines(checked.commitment.totals, report.solvent)
-        lines += [*holdings(checked.attestations), ""]
+        lines += [*holdings(checked.attestations)]
+        if checked.attestations:
+            lines.append(
+                f"  fresh is what the venue allowed: up to {seconds(header.maximum_age_seconds)} old"
+            )
+        if header.undetermined:
+            lines.append(f"  not all known            {', '.join(header.undetermined)}")
+        lines.append("")
     lines += [f"  {'ok    ' if held else 'BROKEN'} {name}" for name, held in report.checks.items()]
     for failure in report.failures[:FAILURES_SHOWN]:
         where = f"{failure.file}: " if failure.file else ""
@@ -94,5 +104,13 @@ def _words(report: ProofReport) -> str:
     more = report.failure_count - FAILURES_SHOWN
     lines += [f"… and {more:,} more: --json"] if more > 0 else []
     lines += [f"not checked: {what}" for what in report.not_checked]
-    lines.append("The proof holds." if report.ok else "The proof does NOT hold: believe none of its figures.")
+    lines.append(_verdict(report))
     return "\n".join(lines)
+
+
+def _verdict(report: ProofReport) -> str:
+    if not report.ok:
+        return "The proof does NOT hold: believe none of its figures."
+    if report.other_rules:
+        return "The proof holds in itself, but was NOT compared with what the events come to."
+    return "The proof holds."

@@ -164,6 +164,11 @@ class Expected:
     not_before_sequence: int | None = None
     not_before_time: datetime | None = None
 
+    @property
+    def limits_age(self) -> bool:
+        """Whether an old state is refused."""
+        return self.not_before_sequence is not None or self.not_before_time is not None
+
     def check(self, header: Header, customer: str | None = None) -> None:
         """Refuse what is not expected.
 
