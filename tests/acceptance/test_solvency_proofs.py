@@ -238,6 +238,8 @@ def test_a_customer_checks_their_own_leaf_offline(proved: Commands, tmp_path: Pa
     words = succeeds(offline.replay("solvency", "check-inclusion", "ada.json", *KEY)).stdout
     assert "12000.25 USDT" in words
     assert "whether others are left out" in words
+    assert "not checked: how old the state may be" in words
+    assert stat.S_IMODE((tmp_path / "ada.json").stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,8 @@ def check_inclusion(
     not_checked = [*NOT_CHECKED]
     if not checked.in_log.trusted.cosignatures:
         not_checked.append("witnesses: no cosignature of one that you trust; others may be shown another log")
+    if not expected.limits_age:
+        not_checked.append("how old the state may be: an old file says nothing of today (--not-before)")
     if customer is None:
         not_checked.append("whether it is your own file: give --customer NAME, or see that the name is yours")
     _tell(output, checked, not_checked)
