@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 
 from ledger.errors import EvidenceRefusedError, InvalidInputError, NotFoundError
 from ledger.note import Note
-from ledger.outside.writing import new_folder, open_regular, read_small_file, sync_folder
+from ledger.outside.writing import check_free, new_folder, open_regular, read_small_file, sync_folder
 from ledger.progress import SILENT
 from ledger.proof import InclusionProof
 from ledger.trust import read_checkpoint
@@ -50,9 +50,26 @@ PRIVATE_FOLDER = "private"
 ACCOUNTS_FILE = "accounts.ndjson"
 LEAVES_FILE = "leaves.ndjson"
 NODES_FILE = "nodes.bin"
+_OWN = {PROOF_FILE, COMMITMENT_FILE, INCLUSION_FILE, PAGE_FILE, README_FILE, PRIVATE_FOLDER}
 _BUFFER_BYTES = 1 << 20
 _LONGEST_LINE_BYTES = 1 << 20
 _LONGEST_KEPT_BYTES = 128  # of a signature: Ed25519 has 64 and, with a time, 72; ML-DSA-44 has 2,420
+
+
+def check_place(folder: Path, *, force: bool = False) -> None:
+    """Refuse a place for a proof that is taken, with ``force`` by anything but an older proof.
+
+    Raises:
+        InvalidInputError: it is taken, or the folder above it is missing.
+    """
+    check_free(folder, replaces=PROOF_FILE if force else None)
+    if folder.exists():
+        others = sorted({each.name for each in folder.iterdir()} - _OWN)
+        if others:
+            raise InvalidInputError(
+                f"{folder} holds more than a proof ({others[0]!r}), and is not replaced; nothing was written",
+                next_step="move that elsewhere, or give another name",
+            )
 
 
 def write_proof(
@@ -78,6 +95,7 @@ def write_proof(
         InvalidInputError: the place is taken.
         EnvironmentFaultError: the system refuses.
     """
+    check_place(folder, force=force)
     proof = SolvencyProof(made.header, made.tree.root, recorded.attestations)
     with new_folder(folder, replaces=PROOF_FILE if force else None) as beside:
         for name, content in (
