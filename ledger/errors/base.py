@@ -6,12 +6,14 @@ import re
 from enum import IntEnum
 from typing import ClassVar
 
-# Line breaks and terminal sequences.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# Line breaks, terminal sequences, and what is not seen or turns the text after it around.
+_CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+)
 
 
 def escaped(text: str) -> str:
-    """Return text of anybody's choosing without line breaks and terminal sequences."""
+    """Return text of anybody's choosing without what breaks, hides or turns around what is printed."""
     return _CONTROL.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
 
 

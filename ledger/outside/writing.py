@@ -105,13 +105,13 @@ def new_folder(target: Path, *, replaces: str | None = None) -> Iterator[Path]:
         beside.rename(target)
         sync_folder(target.parent)
     except OSError as error:
-        if replaced.exists() and not target.exists():
-            replaced.rename(target)
         raise EnvironmentFaultError(
             f"{target} could not be written: {error.strerror or error}",
             next_step="check the free space and the permissions of its folder",
         ) from error
     finally:
+        if replaced.exists() and not target.exists():  # whatever came between, be it Ctrl-C
+            replaced.rename(target)
         shutil.rmtree(beside, ignore_errors=True)
         if target.exists():
             shutil.rmtree(replaced, ignore_errors=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ledger.cli.common import Session, ledger_command
 from ledger.errors import ExitCode
+from ledger.report import printable
 from replay.cli.cuts import Replay, cut_options
 from replay.cli.numbers import maximum_age_option
 from replay.cli.text import amounts, figure, moment, percent, seconds, table
@@ -99,7 +100,7 @@ def holdings(held: Sequence[Attestation]) -> list[str]:
     rows = [
         (
             each.reserve.asset,
-            " ".join(filter(None, (each.reserve.custodian, each.reserve.address))),
+            printable(" ".join(filter(None, (each.reserve.custodian, each.reserve.address)))),
             figure(each.reserve.amount),
             figure(each.reserve.encumbered),
             seconds(each.age_seconds),

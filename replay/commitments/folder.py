@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 
 from ledger.errors import EvidenceRefusedError, InvalidInputError, NotFoundError
 from ledger.note import Note
-from ledger.outside.writing import new_folder, open_regular, read_small_file, sync_folder
+from ledger.outside.writing import check_free, new_folder, open_regular, read_small_file, sync_folder
 from ledger.progress import SILENT
 from ledger.proof import InclusionProof
 from ledger.trust import read_checkpoint
@@ -29,9 +29,9 @@ from replay.solvency import (
     SolvencyProof,
     customer_claims,
 )
-from replay.solvency.proofs.form import is_identifier
+from replay.solvency.proofs.form import is_identifier, whole
 from replay.solvency.proofs.records import account_line, leaf_line, read_account_line, read_leaf_line
-from replay.solvency.proofs.sum_tree import HASH_BYTES, SUM_BYTES, unpack
+from replay.solvency.proofs.sum_tree import HASH_BYTES, SUM_BYTES, root_from_path, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from ledger.progress import Progress
     from replay.commitments.recording import RecordedCommitment
-    from replay.solvency import Header, MadeTree
+    from replay.solvency import MadeTree
     from replay.solvency.proofs.liabilities import CustomerClaim
     from replay.state.venue_state import VenueState
 
@@ -50,10 +50,26 @@ PRIVATE_FOLDER = "private"
 ACCOUNTS_FILE = "accounts.ndjson"
 LEAVES_FILE = "leaves.ndjson"
 NODES_FILE = "nodes.bin"
+_OWN = {PROOF_FILE, COMMITMENT_FILE, INCLUSION_FILE, PAGE_FILE, README_FILE, PRIVATE_FOLDER}
 _BUFFER_BYTES = 1 << 20
 _LONGEST_LINE_BYTES = 1 << 20
-_NODES_A_READ = 4096
 _LONGEST_KEPT_BYTES = 128  # of a signature: Ed25519 has 64 and, with a time, 72; ML-DSA-44 has 2,420
+
+
+def check_place(folder: Path, *, force: bool = False) -> None:
+    """Refuse a place for a proof that is taken, with ``force`` by anything but an older proof.
+
+    Raises:
+        InvalidInputError: it is taken, or the folder above it is missing.
+    """
+    check_free(folder, replaces=PROOF_FILE if force else None)
+    if folder.exists():
+        others = sorted({each.name for each in folder.iterdir()} - _OWN)
+        if others:
+            raise InvalidInputError(
+                f"{folder} holds more than a proof ({others[0]!r}), and is not replaced; nothing was written",
+                next_step="move that elsewhere, or give another name",
+            )
 
 
 def write_proof(
@@ -79,6 +95,7 @@ def write_proof(
         InvalidInputError: the place is taken.
         EnvironmentFaultError: the system refuses.
     """
+    check_place(folder, force=force)
     proof = SolvencyProof(made.header, made.tree.root, recorded.attestations)
     with new_folder(folder, replaces=PROOF_FILE if force else None) as beside:
         for name, content in (
@@ -163,8 +180,10 @@ class ProofFolder:
     def nodes(self, start: int, width: int) -> Iterator[bytes]:
         """Yield nodes of ``nodes.bin``, from one on, each of so many bytes; the last may be shorter."""
         with self._opened(NODES_FILE) as file:
+            if start * width >= os.fstat(file.fileno()).st_size:
+                return  # no file system seeks as far as a header can say that nodes go
             file.seek(start * width)
-            while block := file.read(width * _NODES_A_READ):
+            while block := file.read(width * max(1, _BUFFER_BYTES // width)):
                 for place in range(0, len(block), width):
                     yield block[place : place + width]
 
@@ -183,7 +202,7 @@ class ProofFolder:
         """
         proof = SolvencyProof.parse(self.proof())
         name = self._customer(customer)
-        leaves = tuple(self._placed(proof.header, line) for line in self._lines_of(name, proof.header.parts))
+        leaves = tuple(self._placed(proof, line) for line in self._lines_of(name, proof.header.parts))
         in_log = InclusionProof.parse(self.inclusion())
         if not all_signatures:
             in_log = InclusionProof(in_log.index, in_log.hashes, _short(in_log.checkpoint))
@@ -216,17 +235,18 @@ class ProofFolder:
         wanted = f'{{"customer":"{customer}",'.encode()
         with self._mapped(LEAVES_FILE) as content:
             while len(lines) < parts and (start := _find_line(content, wanted, start)) >= 0:
-                end = content.find(b"\n", start)
-                lines.append(content[start:end])
-                start = end
+                lines.append(_line_at(content, start))
+                start += len(lines[-1])
         if len(lines) != parts:
             raise EvidenceRefusedError(
                 "leaves", f"{parts} leaves of {customer}", f"{len(lines)}", place=str(self.folder)
             )
         return sorted(lines, key=lambda line: read_leaf_line(line)[2])  # by part
 
-    def _placed(self, header: Header, line: bytes) -> PlacedLeaf:
+    def _placed(self, proof: SolvencyProof, line: bytes) -> PlacedLeaf:
+        header = proof.header
         index, customer, part, nonce = read_leaf_line(line)
+        whole(index, "index", most=(1 << header.depth) - 1)
         width = HASH_BYTES + SUM_BYTES * len(header.assets)
         siblings, start, place, size = [], 0, index, 1 << header.depth
         with self._opened(NODES_FILE) as file:
@@ -240,12 +260,16 @@ class ProofFolder:
             raise EvidenceRefusedError(
                 "leaves", f"the leaf of {customer} at place {index}", "another", place=str(self.folder)
             )
+        if root_from_path(leaf.node, index, siblings) != proof.root:
+            raise EvidenceRefusedError(
+                "nodes", f"nodes that lead from leaf {index} to the root", "others", place=str(self.folder)
+            )
         return PlacedLeaf(index, leaf, tuple(siblings))
 
     def _find(self, name: str, beginning: str) -> bytes | None:
         with self._mapped(name) as content:
             start = _find_line(content, beginning.encode(), 0)
-            return None if start < 0 else content[start : content.find(b"\n", start)]
+            return None if start < 0 else _line_at(content, start)
 
     def _lines(self, name: str) -> Iterator[bytes]:
         with self._opened(name) as file:
@@ -279,7 +303,14 @@ class ProofFolder:
             yield file
 
 
-def _find_line(content: bytes | mmap.mmap, beginning: bytes, start: int) -> int:
+def _line_at(content: mmap.mmap | bytes, start: int) -> bytes:
+    end = content.find(b"\n", start)
+    if end < 0:
+        raise EvidenceRefusedError("form", "lines with ends", "one without")
+    return content[start:end]
+
+
+def _find_line(content: mmap.mmap | bytes, beginning: bytes, start: int) -> int:
     if start == 0 and content[: len(beginning)] == beginning:
         return 0
     found = content.find(b"\n" + beginning, start)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ledger.errors import InvalidInputError
-from ledger.outside.writing import check_free, make_folder, read_small_file, write_file
+from ledger.outside.writing import make_folder, read_small_file, write_file
 from ledger.progress import SILENT
-from replay.commitments.folder import PROOF_FILE, write_proof
+from replay.commitments.folder import check_place, write_proof
 from replay.commitments.recording import record_commitment
 from replay.solvency import make_tree
 
@@ -77,7 +77,7 @@ def prove(
         LedgerError: as :func:`replay.commitments.recording.record_commitment`.
     """
     if out is not None:
-        check_free(out, replaces=PROOF_FILE if force else None)
+        check_place(out, force=force)
     made = make_tree(replayed.state, replayed.histories, plan)
     recorded = record_commitment(
         ledger,

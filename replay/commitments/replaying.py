@@ -45,7 +45,7 @@ class Replayed:
 
 def replay_ledger(
     ledger: Ledger,
-    as_of_sequence: int,
+    as_of_sequence: int | None,
     *,
     sizes: Collection[int] = (),
     progress: Progress = SILENT,
@@ -54,7 +54,7 @@ def replay_ledger(
 
     Args:
         ledger: whose events.
-        as_of_sequence: the last event to fold.
+        as_of_sequence: the last event to fold; None to read events for the roots alone, and fold none.
         sizes: of trees whose roots are wanted; what comes after ``as_of_sequence`` is read only for them.
         progress: is told of every event that is read.
 
@@ -63,12 +63,13 @@ def replay_ledger(
         ChainBrokenError, RecordUnreadableError: as :func:`replay.store.source.linked_events`.
     """
     newest = ledger.head().sequence
-    if as_of_sequence > newest:
+    if as_of_sequence is not None and as_of_sequence > newest:
         raise NotFoundError(
             f"there is no event at sequence {as_of_sequence}; the newest is {newest}",
             next_step=f"give {newest} or less",
         )
-    through = min(newest, max(as_of_sequence, *(size - 1 for size in sizes))) if sizes else as_of_sequence
+    last = -1 if as_of_sequence is None else as_of_sequence
+    through = min(newest, max([last, *(size - 1 for size in sizes)]))
     replayed, frontier = Replayed(), MerkleFrontier()
 
     def hashed() -> Iterator[Event]:
@@ -81,9 +82,10 @@ def replay_ledger(
 
     progress.start(through + 1, "replaying")
     events = hashed()
-    with ledger.finder() as find_event:
-        cut, histories = Cut(at_sequence=as_of_sequence), replayed.histories
-        fold(_through(events, as_of_sequence), replayed.state, cut=cut, after=[histories], resolve=find_event)
+    if as_of_sequence is not None:
+        with ledger.finder() as find_event:
+            cut, histories = Cut(at_sequence=last), replayed.histories
+            fold(_through(events, last), replayed.state, cut=cut, after=[histories], resolve=find_event)
     for _ in events:
         pass
     progress.finish()

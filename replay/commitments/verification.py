@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ledger.amounts import format_exact
 from ledger.clock import format_time
 from ledger.errors import ChainBrokenError, EvidenceRefusedError, RecordUnreadableError
 from ledger.progress import SILENT
 from ledger.report import FolderReport
 from replay.commitments.replaying import replay_ledger
 from replay.solvency import check_proof, check_records, customer_claims, figures_of, state_roots
+from replay.solvency.proofs.commitment import TOTALS
 from replay.solvency.proofs.form import texts_of
 from replay.solvency.proofs.records import asset_words, read_accounts
 from replay.solvency.report import texts
@@ -49,7 +51,10 @@ CHECKS = (
 )
 """The checks of the public part, in the order in which they are made; some only where they are asked for."""
 RECORD_CHECKS = ("accounts", "leaves", "nodes")
-NO_LEDGER = "the events: whether state and liabilities are what they come to, and who was left out (--ledger)"
+NO_LEDGER = (
+    "the events: whether state, time and liabilities are what they come to, whether the attestations are the "
+    "latest, and who was left out (--ledger)"
+)
 NO_RECORDS = "the leaves: whether customers' claims add up to the sums (the private part is not here)"
 REST_OF_RECORDS = "the private part: what is not said of it here, since it cannot be read to its end"
 NO_STATE = "state and liabilities: there are not the events to compute them from"
@@ -65,11 +70,14 @@ class ProofReport(FolderReport):
 
     Attributes:
         checked: what the public part shows, where it stands.
+        other_rules: the events should have been compared, and were not: the proof is by rules of projection
+            that this program does not have.
     """
 
     schema = "replay.solvency.verify/1"
 
     checked: CheckedProof | None = None
+    other_rules: bool = False
 
     @property
     def solvent(self) -> bool | None:
@@ -96,6 +104,7 @@ class ProofReport(FolderReport):
             "reserves": texts(checked.reserves),
             "totals": {name: texts(amounts) for name, amounts in commitment.totals.items()},
             "undetermined": [*header.undetermined],
+            "maximum_age_seconds": format_exact(header.maximum_age_seconds),
             "solvent": self.solvent,
         }
 
@@ -145,6 +154,8 @@ def verify_proof(
         report.not_checked.append(NO_AGE)
     if report.checked.attestations:
         report.not_checked.append(NO_CUSTODIAN)
+    if further := sorted(report.checked.commitment.totals.keys() - {*TOTALS}):
+        report.not_checked.append(f"totals that this program does not know: {', '.join(further)}")
     if folder.has_records:
         _check_records(report, report.checked, folder)
     else:
@@ -168,17 +179,17 @@ def _asked(policy: TrustPolicy, expected: Expected) -> tuple[str, ...]:
 
 
 def _check_records(report: ProofReport, checked: CheckedProof, folder: ProofFolder) -> None:
-    report.checks |= dict.fromkeys(RECORD_CHECKS, True)
-    proof = checked.proof
+    proof, made = checked.proof, set[str]()
     try:
-        for each in check_records(proof.header, proof.root, checked.commitment, folder):
+        for each in check_records(proof.header, proof.root, checked.commitment, folder, made=made):
             report.fail(each.check, each.expected, each.actual, file=each.file)
     except EvidenceRefusedError as error:
         report.fail(error.check, error.expected, error.actual)
-        for check in RECORD_CHECKS:
-            if report.checks[check]:
-                del report.checks[check]
-        report.not_checked.append(REST_OF_RECORDS)
+    for check in RECORD_CHECKS:
+        if check in made:
+            report.checks.setdefault(check, True)
+        else:
+            report.not_checked.append(f"{check}: not to the end, because of what does not hold")
 
 
 def _check_ledger(
@@ -196,8 +207,10 @@ def _check_ledger(
         _rules(header.projection, header.projection_version),
     )
     if ours != theirs:
-        report.not_checked.append(f"the events: the proof is by {theirs}, and this program has {ours}")
-        return
+        report.other_rules = True
+        report.not_checked.append(
+            f"what the events come to: the proof is by {theirs}, and this program has {ours}"
+        )
     report.compare("origin", f"a ledger of {header.origin}", f"a ledger of {ledger.origin}")
     heads = [("the proof's checkpoint", checked.in_log.trusted.checkpoint)]
     heads += [(each.name, each.checkpoint) for each in kept]
@@ -209,7 +222,8 @@ def _check_ledger(
         return
     sizes = {head.size for _, head in heads}
     try:
-        replayed = replay_ledger(ledger, header.as_of_sequence, sizes=sizes, progress=progress)
+        through = None if report.other_rules else header.as_of_sequence
+        replayed = replay_ledger(ledger, through, sizes=sizes, progress=progress)
     except (ChainBrokenError, RecordUnreadableError) as error:
         report.fail("chain", "events that hang together", error.message)
         report.not_checked.append(NO_STATE)
@@ -221,7 +235,8 @@ def _check_ledger(
         actual = f"{count} events only" if root is None else root.hex()
         report.compare("log_root", f"{head.root_hash.hex()}, of {name}", f"{actual}, of {name}")
         report.compare("origin", header.origin, head.origin)
-    _compare_state(report, checked, folder, replayed)
+    if not report.other_rules:
+        _compare_state(report, checked, folder, replayed)
 
 
 def _rules(projection: str, version: int) -> str:

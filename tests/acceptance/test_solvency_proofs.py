@@ -209,6 +209,32 @@ def test_with_the_ledger_all_of_it_is_computed_anew(proved: Commands) -> None:
     assert run.document["events"] == run.document["checkpoint_size"]
 
 
+def test_a_proof_by_rules_of_another_version_is_not_taken_for_one_that_was_computed_anew(
+    proved: Commands,
+) -> None:
+    newer = """
+import sys; sys.argv[0] = "replay"
+import replay.commitments.verification
+replay.commitments.verification.PROJECTION_VERSION += 1
+from replay.cli import main; main()
+"""
+    run = proved._run(newer, "solvency", "verify", "proof", *KEY, "--ledger")
+    assert run.exit_code == 4
+    assert "ok     log_root" in run.stdout
+    assert "was NOT compared with what the events come to" in run.stdout
+    assert "state_root" not in run.stdout
+
+
+def test_what_the_venue_alone_decided_is_told(proved: Commands) -> None:
+    run = succeeds(proved.replay("solvency", "verify", "proof", *KEY))
+    assert "fresh is what the venue allowed: up to 86400 s old" in run.stdout
+    assert "not checked: how old the state may be" in run.stdout
+    recent = succeeds(proved.replay("solvency", "verify", "proof", *KEY, "--not-before", "1", "--json"))
+    assert recent.document["maximum_age_seconds"] == "86400"
+    assert recent.document["checks"]["age"] is True
+    assert not any("how old" in each for each in recent.document["not_checked"])
+
+
 def test_an_altered_balance_names_the_account(proved: Commands, tmp_path: Path) -> None:
     file = tmp_path / "proof" / "private" / "accounts.ndjson"
     file.write_text(file.read_text().replace('"48000"', '"47000"'))
@@ -256,6 +282,8 @@ def test_a_customer_checks_their_own_leaf_offline(proved: Commands, tmp_path: Pa
     words = succeeds(offline.replay("solvency", "check-inclusion", "ada.json", *KEY)).stdout
     assert "12000.25 USDT" in words
     assert "whether others are left out" in words
+    assert "not checked: how old the state may be" in words
+    assert stat.S_IMODE((tmp_path / "ada.json").stat().st_mode) == 0o600
 
 
 def test_a_customers_file_goes_from_one_command_to_the_next_by_pipe(proved: Commands, tmp_path: Path) -> None:

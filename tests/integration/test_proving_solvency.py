@@ -141,6 +141,17 @@ def test_nothing_is_recorded_where_the_place_is_taken(venue: Venue) -> None:
     assert venue.ledger.head().sequence == before
 
 
+def test_force_replaces_a_proof_and_nothing_that_lies_beside_one(venue: Venue, tmp_path: Path) -> None:
+    replayed, out = replay_ledger(venue.ledger, LAST), tmp_path / "proof"
+    for force in (False, True):
+        prove(venue.ledger, replayed, PLAN, venue.signing, out=out, force=force)
+    (out / "ada.json").write_text("what ada was given")
+    with pytest.raises(InvalidInputError, match=r"more than a proof \('ada.json'\)"):
+        prove(venue.ledger, replayed, PLAN, venue.signing, out=out, force=True)
+    assert (out / "ada.json").read_text() == "what ada was given"
+    assert verified(ProofFolder(out), venue.ledger).ok
+
+
 # The last event by a time.
 
 

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ledger.errors import NotFoundError
-from replay.commitments import (
-    ProofFolder,
-)
-from replay.solvency import Expected, check_inclusion_file
+from replay.commitments import ProofFolder, record_commitment, replay_ledger, write_proof
+from replay.solvency import Expected, check_inclusion_file, make_tree
+from replay.state.snapshot import PROJECTION_VERSION
 from tests.support.keys import policy
 from tests.support.ledgers import open_ledger
 from tests.support.proved_venue import (
     ACCOUNTS,
     KEYS,
+    LAST,
+    PLAN,
     Venue,
     failed,
     proved_venue,
@@ -260,7 +261,7 @@ def test_an_attestation_that_was_corrected_since_is_not_the_latest(venue: Venue)
     assert failed(verified(folder, venue.ledger)) == {"attestations", "totals"}
 
 
-# Other headers and another log.
+# Other headers, rules and totals, and another log.
 
 
 def test_time_scales_and_undetermined_assets_are_those_of_the_events(venue: Venue) -> None:
@@ -278,6 +279,46 @@ def test_time_scales_and_undetermined_assets_are_those_of_the_events(venue: Venu
     undecided = verified(venue.proof_of("in doubt", in_doubt), venue.ledger)
     assert said(undecided, "undetermined") == [("no asset", "BTC, USDT")]
     assert failed(undecided) == {"undetermined"}
+
+
+def proved_with(venue: Venue, name: str, *, version: int, **further: dict[str, Decimal]) -> ProofFolder:
+    """The folder of a proof that is honest, but for the number of its rules and totals beside the others."""
+    replayed = replay_ledger(venue.ledger, LAST)
+    made = make_tree(replayed.state, replayed.histories, PLAN)
+    header = replace(made.header, projection_version=version)
+    commitment = replace(
+        made.commitment,
+        projection_version=version,
+        liabilities_root=header.liabilities_root(made.tree.root),
+        totals={**made.commitment.totals, **further},
+    )
+    recorded = record_commitment(
+        venue.ledger, commitment, made.figures.attestations, venue.signing.keys, venue.signing.checkpoints,
+        clock=venue.signing.clock,
+    )  # fmt: skip
+    write_proof(venue.folder / name, replayed.state, replace(made, header=header), recorded)
+    return ProofFolder(venue.folder / name)
+
+
+def test_a_state_by_rules_that_nobody_has_is_no_verdict_on_the_events_but_one_on_the_log(
+    venue: Venue, database_url: str
+) -> None:
+    folder = proved_with(venue, "other rules", version=99)
+    report = verified(folder, venue.ledger, venue.kept())
+    assert (report.ok, report.other_rules) == (True, True)
+    assert {"chain", "log_root"} <= report.checks.keys()
+    assert not {"state_root", "claims", "liabilities", "time"} & report.checks.keys()
+    assert any("margin-state version 99" in each for each in report.not_checked)
+    with open_ledger(database_url) as other:
+        other.append(venue_day(quantity="3"))
+        assert failed(verified(folder, other)) == {"log_root"}
+
+
+def test_totals_that_no_check_knows_are_named(venue: Venue) -> None:
+    folder = proved_with(venue, "boast", version=PROJECTION_VERSION, equity={"USDT": Decimal(10**9)})
+    report = verified(folder, venue.ledger)
+    assert report.ok
+    assert any(each.endswith("does not know: equity") for each in report.not_checked)
 
 
 def test_a_log_that_was_cut_off_is_not_the_one_of_the_checkpoint(venue: Venue, database_url: str) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ledger.errors import AmountError, ExitCode, InvalidInputError, LedgerError
+from ledger.errors import AmountError, EvidenceRefusedError, ExitCode, InvalidInputError, LedgerError
 
 
 def every_error(base: type[LedgerError] = LedgerError) -> list[type[LedgerError]]:
@@ -21,6 +21,11 @@ def test_an_input_error_names_its_place_from_the_outside_in() -> None:
 def test_a_place_cannot_write_to_the_terminal() -> None:
     error = InvalidInputError("there is no such field", place=("data.\n\x1b[31m\u2028red\x85",))
     assert error.message == "data.\\n\\x1b[31m\\u2028red\\x85: there is no such field"
+
+
+def test_evidence_cannot_turn_around_or_hide_what_is_printed_after_it() -> None:
+    error = EvidenceRefusedError("origin", "venue", "\u202eeunev\u2066\u200b\ufeff — é")
+    assert error.message == "origin: expected venue, found \\u202eeunev\\u2066\\u200b\\ufeff — é"
 
 
 @pytest.mark.parametrize("error", every_error())

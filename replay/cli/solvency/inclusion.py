@@ -61,7 +61,7 @@ def inclusion(
         click.echo(content, nl=False)
         return
     if not to_stdout and not dry_run:
-        write_file(out, content, force=force)
+        write_file(out, content, force=force, private=True)
     session.emit(
         {
             "schema": INCLUSION_SCHEMA,

@@ -66,17 +66,16 @@ def prove(
     Rebuilds the state from the ledger, makes the tree of liabilities, records both roots as a StateCommitted
     and signs the checkpoint above it. Exits 1 where liabilities are not covered; the proof is written, too.
     """
-    from ledger.outside.writing import check_free
     from ledger.signing.keys import load_signing_keys
     from replay.commitments import Signing, replay_ledger
     from replay.commitments import prove as make_proof
-    from replay.commitments.folder import PROOF_FILE
+    from replay.commitments.folder import check_place
     from replay.solvency import Plan, make_tree
 
     if out is None and not dry_run:
         raise InvalidInputError("a proof needs a folder", next_step="give --out DIR, or --dry-run")
     if out is not None:
-        check_free(out.absolute(), replaces=PROOF_FILE if force else None)
+        check_place(out.absolute(), force=force)
     with session.ledger(writing=not dry_run) as ledger:
         if not dry_run:
             signing = Signing(load_signing_keys(ledger, session.keyring(), passphrase), session.checkpoints())

@@ -43,7 +43,8 @@ def verify(
     Without --ledger it needs no database and does not say whether liabilities are what the events come to.
     Whether what is attested is there, no proof says.
 
-    Exits 3 where something does not hold, and 1 where all holds and liabilities are not covered.
+    Exits 3 where something does not hold, 4 where --ledger cannot compute anew because the proof is by
+    rules of another version, and 1 where all holds and liabilities are not covered.
     """
     from replay.commitments import ProofFolder, verify_proof
 
@@ -69,6 +70,8 @@ def verify(
     session.emit(report.document(), _words(report))
     if not report.ok:
         return ExitCode.INTEGRITY_BROKEN
+    if report.other_rules:
+        return ExitCode.ENVIRONMENT
     return ExitCode.NEGATIVE_VERDICT if report.solvent is False else ExitCode.OK
 
 
@@ -97,5 +100,13 @@ def _words(report: ProofReport) -> str:
     more = report.failure_count - FAILURES_SHOWN
     lines += [f"… and {more:,} more: --json"] if more > 0 else []
     lines += [f"not checked: {what}" for what in report.not_checked]
-    lines.append("The proof holds." if report.ok else "The proof does NOT hold: believe none of its figures.")
+    lines.append(_verdict(report))
     return "\n".join(lines)
+
+
+def _verdict(report: ProofReport) -> str:
+    if not report.ok:
+        return "The proof does NOT hold: believe none of its figures."
+    if report.other_rules:
+        return "The proof holds in itself, but was NOT compared with what the events come to."
+    return "The proof holds."

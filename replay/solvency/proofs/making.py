@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ledger.amounts import ZERO, exact
+from ledger.amounts import MAXIMUM_SCALE, ZERO, Rounding, exact, round_to
 from replay.margin import Market
 from replay.solvency.claims import account_claim
 from replay.solvency.proofs.commitment import (
@@ -57,7 +57,7 @@ class Figures:
         liabilities: by customer.
         attestations: the latest of each holding.
         reserves: those that are free and fresh, by asset.
-        insurance_fund: wallets and unrealised PnL of insurance funds, by asset.
+        insurance_fund: wallets and unrealised PnL of insurance funds, by asset, in 18 digits after the point.
         solvent: as of :class:`replay.solvency.VenueReport`.
     """
 
@@ -169,10 +169,11 @@ def make_tree(state: VenueState, histories: SubjectHistories, plan: Plan) -> Mad
 
 @exact()
 def _insurance_fund(state: VenueState) -> dict[str, Decimal]:
+    """Return the claims of insurance funds; what has more digits than an event holds is rounded down."""
     market = Market.of(state)
     totals: dict[str, Decimal] = {}
     for account in state.accounts.values():
         if account.profile.kind == "insurance_fund":
             for asset, amount in account_claim(market, account).amounts.items():
                 totals[asset] = totals.get(asset, ZERO) + amount
-    return totals
+    return {asset: round_to(amount, MAXIMUM_SCALE, Rounding.FLOOR) for asset, amount in totals.items()}

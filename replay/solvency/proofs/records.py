@@ -24,7 +24,7 @@ from replay.solvency.proofs.liabilities import CustomerClaim, liabilities_of
 from replay.solvency.proofs.sum_tree import HASH_BYTES, SUM_BYTES, Node, pack, parent, unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     from ledger.canonical import JsonValue
     from replay.solvency.proofs.commitment import Commitment
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 ACCOUNT_KEYS = ("account", "claims", "customer")
 LEAF_KEYS = ("customer", "index", "nonce", "part")
 MAXIMUM_PART_NUMBER = (1 << 32) - 1
+SPARE_BYTES = 1 << 28
+"""So much more than the nodes of its tree the claims of an accounts' file may take in memory."""
 
 
 class Records(Protocol):
@@ -114,28 +116,66 @@ def read_accounts(records: Records) -> Iterator[CustomerClaim]:
         yield found
 
 
+class _UnlikeHeaderError(Exception):
+    """Accounts of which no tree of this header can be."""
+
+
 @exact()
 def check_records(
-    header: Header, root: Node, commitment: Commitment, records: Records
+    header: Header, root: Node, commitment: Commitment, records: Records, *, made: set[str] | None = None
 ) -> Iterator[Difference]:
     """Yield what does not fit between the auditor's part and the public one.
+
+    What is kept in memory hangs on the size of the nodes' file, and not on what the header says.
+
+    Args:
+        header: of the public part,
+        root: and its root.
+        commitment: what was committed.
+        records: the auditor's part.
+        made: takes the name of each check that came to its end; another one was cut short by what it found.
 
     Raises:
         ProofFormError: a file is not in its one form.
     """
-    found = None
+    made = set() if made is None else made
+    width, count = HASH_BYTES + SUM_BYTES * len(header.assets), (2 << header.depth) - 1
+    if len(next(records.nodes(count - 1, width), b"")) != width:
+        yield _nodes(f"{count} nodes of {width} bytes", "fewer")
+        return
     try:
         scales = {each.asset: each.scale for each in header.assets}
-        found = liabilities_of(lambda: read_accounts(records), scales)
-    except SumOverflowError as error:
-        yield Difference("accounts", "accounts.ndjson", "sums below 2^127", error.message)
-    if found is not None:
-        yield from _check_totals(header, commitment, found)
-    if found is not None and found.assets == header.assets:
-        yield from _check_leaves(header, records, found)
+        found = liabilities_of(lambda: _under(header, read_accounts(records)), scales)
+    except (SumOverflowError, _UnlikeHeaderError) as error:
+        expected = (
+            "sums below 2^127" if isinstance(error, SumOverflowError) else "accounts that the tree holds"
+        )
+        yield Difference("accounts", "accounts.ndjson", expected, str(error))
     else:
-        yield _leaves("leaves of the claims of accounts.ndjson", "claims that no leaf of this header shows")
-    yield from _check_nodes(header, root, records)
+        yield from _check_totals(header, commitment, found)
+        made.add("accounts")
+        if found.assets == header.assets and (yield from _check_leaves(header, records, found)):
+            made.add("leaves")
+    if (yield from _check_nodes(header, root, records)):
+        made.add("nodes")
+
+
+def _under(header: Header, claims: Iterator[CustomerClaim]) -> Iterator[CustomerClaim]:
+    """Yield claims while they can be those of a tree of this header."""
+    assets = {each.asset for each in header.assets}
+    width = HASH_BYTES + SUM_BYTES * len(header.assets)
+    room = (2 << header.depth) + SPARE_BYTES // width  # who has no leaf shall be named, if not without end
+    customers: set[str] = set()
+    for each in claims:
+        customers.add(each.customer)
+        if len(customers) > room:
+            raise _UnlikeHeaderError(f"more than {len(customers) - 1} customers")
+        unknown = next(
+            (name for name, owed in each.claim.amounts.items() if owed > 0 and name not in assets), ""
+        )
+        if unknown:
+            raise _UnlikeHeaderError(f"account {each.claim.account}, who is owed {unknown}")
+        yield each
 
 
 def asset_words(assets: Iterable[Asset]) -> str:
@@ -160,8 +200,12 @@ def _check_totals(header: Header, commitment: Commitment, found: Liabilities) ->
             )
 
 
-def _check_leaves(header: Header, records: Records, found: Liabilities) -> Iterator[Difference]:
-    """Hold every leaf to its node, and every customer's leaves to the claims of the customer's accounts."""
+def _check_leaves(header: Header, records: Records, found: Liabilities) -> Generator[Difference, None, bool]:
+    """Hold every leaf to its node, and every customer's leaves to the claims of the customer's accounts.
+
+    Returns:
+        Whether all of them were read.
+    """
     width = HASH_BYTES + SUM_BYTES * len(header.assets)
     size, count, padding, before = 1 << header.depth, 0, 0, b""
     shown = _Shown(header, found)
@@ -169,14 +213,11 @@ def _check_leaves(header: Header, records: Records, found: Liabilities) -> Itera
     for line in records.leaves():
         if count == size:
             yield _leaves(f"{size} leaves", "more")
-            return
+            return False
         with _in_line("leaves.ndjson", count + 1):
             index, customer, part, nonce = read_leaf_line(line)
             whole(index, "index", least=count, most=count)
-        node = next(nodes, b"")
-        if len(node) != width:
-            yield _leaves(f"a node of leaf {count}, {width} bytes", f"{len(node)} bytes in nodes.bin")
-            return
+        node = next(nodes)
         leaf = Leaf(customer, part, nonce, node[HASH_BYTES:])
         whose = f"leaf {count} of {customer or 'padding'}"
         if leaf.hash != node[:HASH_BYTES]:
@@ -193,6 +234,7 @@ def _check_leaves(header: Header, records: Records, found: Liabilities) -> Itera
     if count != size or least_power_of_two(size - padding) != size:
         yield _leaves(f"{size} leaves, with the least padding", f"{count} leaves, {padding} of them padding")
     yield from shown.differences()
+    return True
 
 
 class _Shown:
@@ -234,32 +276,32 @@ class _Shown:
             yield _leaves(f"customer {name}: {owed}, the claims of the customer's accounts", actual)
 
 
-def _check_nodes(header: Header, root: Node, records: Records) -> Iterator[Difference]:
-    """Compute every node of the tree from its children, level by level."""
+def _check_nodes(header: Header, root: Node, records: Records) -> Generator[Difference, None, bool]:
+    """Compute every node of the tree from its children, level by level.
+
+    Returns:
+        Whether all of them were.
+    """
     width = HASH_BYTES + SUM_BYTES * len(header.assets)
     start, size = 0, 1 << header.depth
     while size > 1:
         children, above = records.nodes(start, width), records.nodes(start + size, width)
         for place in range(size // 2):
-            left, right, found = next(children, b""), next(children, b""), next(above, b"")
-            if {len(left), len(right), len(found)} != {width}:
-                yield Difference("nodes", "nodes.bin", f"{2 << header.depth} nodes less one", "fewer")
-                return
+            left, right, found = next(children), next(children), next(above)
             try:
                 expected = parent(_node(left), _node(right))
             except SumOverflowError as error:
-                yield Difference("nodes", "nodes.bin", "sums below 2^127", error.message)
-                return
+                yield _nodes("sums below 2^127", error.message)
+                return False
             if expected != _node(found):
                 level = header.depth - size.bit_length() + 2
-                yield Difference(
-                    "nodes", "nodes.bin", f"node {place} of level {level} above its children", "another"
-                )
-                return
+                yield _nodes(f"node {place} of level {level} above its children", "another")
+                return False
         start, size = start + size, size // 2
     last = [*islice(records.nodes(start, width), 2)]
     if [_node(each) for each in last] != [root]:
-        yield Difference("nodes", "nodes.bin", "the root of proof.json as the last node", "another")
+        yield _nodes("the root of proof.json as the last node", "another")
+    return True
 
 
 def _node(content: bytes) -> Node:
@@ -268,6 +310,10 @@ def _node(content: bytes) -> Node:
 
 def _leaves(expected: str, actual: str) -> Difference:
     return Difference("leaves", "leaves.ndjson", expected, actual)
+
+
+def _nodes(expected: str, actual: str) -> Difference:
+    return Difference("nodes", "nodes.bin", expected, actual)
 
 
 def read_leaf_line(line: bytes) -> tuple[int, str, int, bytes]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from ledger.errors import EnvironmentFaultError, InvalidInputError
-from ledger.outside.writing import make_folder, read_small_file, write_file
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from ledger.outside.writing import make_folder, new_folder, read_small_file, write_file
 
 
 def test_a_file_is_written_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
@@ -34,6 +31,25 @@ def test_a_private_file_and_folder_are_their_owners_alone(tmp_path: Path) -> Non
     write_file(tmp_path / "keys" / "one.pem", b"secret", private=True)
     assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "keys" / "one.pem").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_folder_that_is_not_replaced_to_the_end_is_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, rename = tmp_path / "proof", Path.rename
+    with new_folder(target) as beside:
+        (beside / "mark").write_bytes(b"old")
+
+    def interrupted(moved: Path, to: Path) -> Path:
+        if moved.name.endswith(".partial"):
+            raise KeyboardInterrupt
+        return rename(moved, to)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt), new_folder(target, replaces="mark") as beside:
+        (beside / "mark").write_bytes(b"new")
+    assert read_small_file(target / "mark") == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["proof"]
 
 
 def test_a_missing_folder_and_a_file_in_the_way_are_said(tmp_path: Path) -> None:

@@ -41,6 +41,12 @@ def test_every_holding_is_shown_with_its_age_and_whether_it_counts() -> None:
     ]
 
 
+def test_an_address_cannot_turn_around_what_is_printed_after_it() -> None:
+    history = History()
+    attested(history, "vault", "2.5", address="a\u202e1")
+    assert any("vault a\\u202e1 " in line for line in shown(history))
+
+
 def test_without_attestations_there_is_no_table_of_them() -> None:
     assert not [line for line in shown(History()) if line.startswith("attested")]
 
