@@ -1,6 +1,6 @@
 """Commitments of a real ledger: recorded and signed, written to a folder, and recomputed from events."""
 
-from replay.commitments.folder import ProofFolder, write_proof
+from replay.commitments.folder import ProofFolder, new_proof, write_proof
 from replay.commitments.proving import Proved, Signing, make_seed, prove, read_seed
 from replay.commitments.recording import RecordedCommitment, record_commitment
 from replay.commitments.replaying import Replayed, go_on, last_sequence_at, replay_ledger
@@ -16,6 +16,7 @@ __all__ = [
     "go_on",
     "last_sequence_at",
     "make_seed",
+    "new_proof",
     "prove",
     "read_seed",
     "record_commitment",

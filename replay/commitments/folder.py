@@ -72,42 +72,50 @@ def check_place(folder: Path, *, force: bool = False) -> None:
             )
 
 
+@contextmanager
+def new_proof(folder: Path, *, force: bool = False) -> Iterator[Path]:
+    """Give a folder to write a proof to, which is put in its place when the block ends, or vanishes.
+
+    Raises:
+        InvalidInputError: the place is taken, or with ``force`` by anything but an older proof.
+        EnvironmentFaultError: the system refuses; the block has not begun where it cannot be written to.
+    """
+    check_place(folder, force=force)
+    with new_folder(folder, replaces=PROOF_FILE if force else None) as beside:
+        yield beside
+
+
 def write_proof(
-    folder: Path,
+    beside: Path,
     state: VenueState,
     made: MadeTree,
     recorded: RecordedCommitment,
     *,
-    force: bool = False,
     progress: Progress = SILENT,
 ) -> None:
-    """Write the folder of a proof.
+    """Write the files of a proof.
 
     Args:
-        folder: where; nothing may be there, but an older proof with ``force``.
+        beside: the folder of :func:`new_proof`.
         state: that the tree was made of.
         made: the tree and all that it is bound to.
         recorded: its commitment in the log.
-        force: whether an older proof may be replaced.
         progress: told one step a leaf.
 
     Raises:
-        InvalidInputError: the place is taken.
-        EnvironmentFaultError: the system refuses.
+        OSError: the system refuses; :func:`new_proof` says it in words.
     """
-    check_place(folder, force=force)
     proof = SolvencyProof(made.header, made.tree.root, recorded.attestations)
-    with new_folder(folder, replaces=PROOF_FILE if force else None) as beside:
-        for name, content in (
-            (PROOF_FILE, proof.encode()),
-            (COMMITMENT_FILE, recorded.entry + b"\n"),
-            (INCLUSION_FILE, recorded.proof.encode()),
-            (PAGE_FILE, page()),
-            (README_FILE, readme(made.header, recorded).encode()),
-        ):
-            with _new_file(beside / name) as file:
-                file.write(content)
-        write_records(beside / PRIVATE_FOLDER, customer_claims(state), made, progress=progress)
+    for name, content in (
+        (PROOF_FILE, proof.encode()),
+        (COMMITMENT_FILE, recorded.entry + b"\n"),
+        (INCLUSION_FILE, recorded.proof.encode()),
+        (PAGE_FILE, page()),
+        (README_FILE, readme(made.header, recorded).encode()),
+    ):
+        with _new_file(beside / name) as file:
+            file.write(content)
+    write_records(beside / PRIVATE_FOLDER, customer_claims(state), made, progress=progress)
 
 
 def write_records(

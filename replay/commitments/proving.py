@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ledger.errors import InvalidInputError
 from ledger.outside.writing import make_folder, read_small_file, write_file
 from ledger.progress import SILENT
-from replay.commitments.folder import check_place, write_proof
+from replay.commitments.folder import new_proof, write_proof
 from replay.commitments.recording import record_commitment
 from replay.solvency import make_tree
 
@@ -74,22 +75,24 @@ def prove(
 
     Raises:
         InvalidInputError: the place is taken; nothing was recorded.
+        EnvironmentFaultError: the folder cannot be made, and nothing was recorded; or it cannot be filled,
+            and the commitment is found again when the same state is proved once more.
         LedgerError: as :func:`replay.commitments.recording.record_commitment`.
     """
-    if out is not None:
-        check_place(out, force=force)
     made = make_tree(replayed.state, replayed.histories, plan)
-    recorded = record_commitment(
-        ledger,
-        made.commitment,
-        made.figures.attestations,
-        signing.keys,
-        signing.checkpoints,
-        clock=signing.clock,
-        progress=progress,
-    )
-    if out is not None:
-        write_proof(out, replayed.state, made, recorded, force=force, progress=progress)
+    # The folder comes first: what cannot be written shall not be committed to.
+    with nullcontext() if out is None else new_proof(out, force=force) as beside:
+        recorded = record_commitment(
+            ledger,
+            made.commitment,
+            made.figures.attestations,
+            signing.keys,
+            signing.checkpoints,
+            clock=signing.clock,
+            progress=progress,
+        )
+        if beside is not None:
+            write_proof(beside, replayed.state, made, recorded, progress=progress)
     return Proved(made, recorded)
 
 

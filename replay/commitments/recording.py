@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ledger.canonical import encode
 from ledger.clock import SystemClock
+from ledger.errors import IntegrityError
 from ledger.events.base import json_object
 from ledger.events.envelope import Draft
 from ledger.progress import SILENT
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from ledger.checkpoint import SigningKey
     from ledger.clock import Clock
+    from ledger.events.governance import StateCommitted
     from ledger.outside.checkpoints import CheckpointFolder
     from ledger.progress import Progress
     from ledger.proof import InclusionProof
@@ -79,15 +81,21 @@ def record_commitment(
 
     Raises:
         AppendNotPermittedError: the database user may not append it.
+        IntegrityError: another event was recorded under its id.
         LedgerError: as :func:`ledger.signing.head.sign_head`; the commitment is recorded then, and the
             next checkpoint signs it.
     """
     payload = commitment.payload()
-    event_id = uuid.uuid5(_NAMESPACE, hashlib.sha256(encode(json_object(payload))).hexdigest())
+    event_id = commitment_id(payload)
     known = ledger.find_event(event_id)
     if known is None:
         ledger.append([Draft(data=payload, id=event_id, occurred_at=(clock or SystemClock()).now())])
     event = known or ledger.event_by_id(event_id)
+    if event.data != payload:
+        raise IntegrityError(
+            f"event {event.sequence} has the id of this commitment and says something else",
+            next_step=f"ledger show {event.sequence} says who wrote it; another seed makes another one",
+        )
     head = sign_head(ledger, keys, checkpoints, clock=clock, progress=progress)
     with ledger.reading() as connection:
         tree = event_tree(connection, ledger_size(connection))
@@ -99,3 +107,8 @@ def record_commitment(
         for sequence, path in zip(sequences, paths, strict=True)
     )
     return RecordedCommitment(event.sequence, event.canonical, head, proof, attested, fresh=known is None)
+
+
+def commitment_id(payload: StateCommitted) -> uuid.UUID:
+    """Return the id of a commitment, which follows from what it says."""
+    return uuid.uuid5(_NAMESPACE, hashlib.sha256(encode(json_object(payload))).hexdigest())

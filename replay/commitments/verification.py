@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,7 @@ NO_LEDGER = (
     "latest, and who was left out (--ledger)"
 )
 NO_RECORDS = "the leaves: whether customers' claims add up to the sums (the private part is not here)"
-REST_OF_RECORDS = "the private part: what is not said of it here, since it cannot be read to its end"
+NOT_TO_THE_END = "not to the end, because of what does not hold"
 NO_STATE = "state and liabilities: there are not the events to compute them from"
 NO_WITNESS = "witnesses: no cosignature of one that you trust; others may be shown another log"
 NO_AGE = "how old it is: an old proof holds, too, and says nothing of today (--not-before)"
@@ -91,12 +92,16 @@ class ProofReport(FolderReport):
         if checked is None:
             return {**document, "solvent": None}
         header, commitment = checked.proof.header, checked.commitment
+        trusted = checked.in_log.trusted
         return {
             **document,
             "sequence": header.as_of_sequence,
             "time": format_time(header.time),
             "commitment_sequence": checked.in_log.sequence,
-            "checkpoint_size": checked.in_log.trusted.checkpoint.size,
+            "checkpoint_size": trusted.checkpoint.size,
+            "log_root": base64.b64encode(trusted.checkpoint.root_hash).decode(),
+            "signed_by": [str(each.key) for each in trusted.log_signatures],
+            "witnesses": list(trusted.witnesses),
             "state_root": commitment.state_root.hex(),
             "subjects_root": commitment.subjects_root.hex(),
             "liabilities_root": commitment.liabilities_root.hex(),
@@ -104,6 +109,7 @@ class ProofReport(FolderReport):
             "reserves": texts(checked.reserves),
             "totals": {name: texts(amounts) for name, amounts in commitment.totals.items()},
             "undetermined": [*header.undetermined],
+            "attestations": [each.json_value() for each in checked.attestations],
             "maximum_age_seconds": format_exact(header.maximum_age_seconds),
             "solvent": self.solvent,
         }
@@ -189,7 +195,7 @@ def _check_records(report: ProofReport, checked: CheckedProof, folder: ProofFold
         if check in made:
             report.checks.setdefault(check, True)
         else:
-            report.not_checked.append(f"{check}: not to the end, because of what does not hold")
+            report.not_checked.append(f"{check}: {NOT_TO_THE_END}")
 
 
 def _check_ledger(

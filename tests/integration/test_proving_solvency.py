@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ledger.clock import format_time
-from ledger.errors import InvalidInputError, NotFoundError
+from ledger.errors import EnvironmentFaultError, IntegrityError, InvalidInputError, NotFoundError
+from ledger.events.envelope import Draft
 from replay.commitments import (
     ProofFolder,
     Replayed,
@@ -18,6 +21,7 @@ from replay.commitments import (
     replay_ledger,
     verify_proof,
 )
+from replay.commitments.recording import commitment_id
 from replay.solvency import Expected, Plan, make_tree, state_roots
 from tests.support.ledgers import START, open_ledger, venue_setup
 from tests.support.proved_venue import (
@@ -35,7 +39,6 @@ from tests.support.solvency import SEED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +135,23 @@ def test_an_older_state_is_proved_like_the_newest(venue: Venue, tmp_path: Path, 
     assert (report.ok, report.failures) == (True, [])
     newer = Expected(not_before_sequence=LAST)
     assert failed(verify_proof(ProofFolder(tmp_path / "older"), TRUST, expected=newer)) == {"age"}
+
+
+def test_nothing_is_recorded_where_no_folder_can_be_made(venue: Venue) -> None:
+    before = venue.ledger.head().sequence
+    with pytest.raises(EnvironmentFaultError, match="could not be written"):
+        prove(venue.ledger, replay_ledger(venue.ledger, 3), PLAN, venue.signing, out=Path("/proc/proof"))
+    assert venue.ledger.head().sequence == before
+
+
+def test_an_event_that_was_planted_under_the_id_of_a_commitment_is_not_taken_for_it(venue: Venue) -> None:
+    replayed = replay_ledger(venue.ledger, 4)
+    made = make_tree(replayed.state, replayed.histories, PLAN)
+    honest = made.commitment.payload()
+    planted = replace(made.commitment, state_root=bytes(32)).payload()
+    venue.ledger.append([Draft(data=planted, id=commitment_id(honest), occurred_at=START)])
+    with pytest.raises(IntegrityError, match="says something else"):
+        prove(venue.ledger, replay_ledger(venue.ledger, 4), PLAN, venue.signing)
 
 
 def test_nothing_is_recorded_where_the_place_is_taken(venue: Venue) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ledger.errors import NotFoundError
-from replay.commitments import ProofFolder, record_commitment, replay_ledger, write_proof
+from replay.commitments import ProofFolder, new_proof, record_commitment, replay_ledger, write_proof
 from replay.solvency import Expected, check_inclusion_file, make_tree
 from replay.state.snapshot import PROJECTION_VERSION
 from tests.support.keys import policy
@@ -296,7 +296,8 @@ def proved_with(venue: Venue, name: str, *, version: int, **further: dict[str, D
         venue.ledger, commitment, made.figures.attestations, venue.signing.keys, venue.signing.checkpoints,
         clock=venue.signing.clock,
     )  # fmt: skip
-    write_proof(venue.folder / name, replayed.state, replace(made, header=header), recorded)
+    with new_proof(venue.folder / name) as beside:
+        write_proof(beside, replayed.state, replace(made, header=header), recorded)
     return ProofFolder(venue.folder / name)
 
 

@@ -106,3 +106,13 @@ def finder_without_database(_: Ledger) -> Iterator[Callable[[object], NoReturn]]
         raise EnvironmentFaultError("the database is gone", next_step="bring it back")
 
     yield find
+
+
+def test_commitments_of_another_watch_are_no_news(
+    ledger: Ledger, rounds: Rounds, tmp_path: Path, told: Callable[[], Told]
+) -> None:
+    other = Rounds(Session(as_json=True, settings=Settings(tmp_path, None, "a test")), ledger, PLAN, None)
+    for each in (rounds, other, rounds, other):
+        assert not each.next(signing(tmp_path))
+    assert [line["commitment_sequence"] for line in told()] == [LAST + 1, LAST + 2]
+    assert ledger.head().sequence == LAST + 2

@@ -14,6 +14,7 @@ from replay.commitments import (
     ProofFolder,
     Proved,
     Signing,
+    new_proof,
     prove,
     record_commitment,
     replay_ledger,
@@ -102,7 +103,8 @@ class Venue:
             self.ledger, commitment, made.figures.attestations, self.signing.keys, self.signing.checkpoints,
             clock=self.signing.clock,
         )  # fmt: skip
-        write_proof(self.folder / name, replayed.state, replace(made, commitment=commitment), recorded)
+        with new_proof(self.folder / name) as beside:
+            write_proof(beside, replayed.state, replace(made, commitment=commitment), recorded)
         return ProofFolder(self.folder / name)
 
 

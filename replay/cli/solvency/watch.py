@@ -12,6 +12,7 @@ from ledger.cli.passphrase import Passphrase, passphrase_option
 from ledger.cli.repeating import Span, asked_to_stop, changed_keys
 from ledger.clock import format_time
 from ledger.errors import EnvironmentFaultError, ExitCode
+from ledger.store.read import EventQuery
 from replay.cli.numbers import maximum_age_option
 from replay.cli.solvency.options import parts_option, remember_proof, seed_file_option, seed_of
 from replay.cli.text import amounts, moment
@@ -94,7 +95,7 @@ class Rounds:
         self._plan = plan
         self._out = out
         self._replayed: Replayed | None = None
-        self._last = -1  # the newest event when there is nothing to look at
+        self._seen = -1  # the last event that was looked at
 
     def next(self, signing: Signing | None) -> bool:
         """Look, commit and tell; return whether something was found."""
@@ -102,7 +103,7 @@ class Rounds:
         from replay.solvency import figures_of, header_of, solvency_findings
 
         newest = self._ledger.head().sequence
-        if newest == self._last:
+        if self._is_quiet(newest):
             return False
         if self._replayed is None:
             replayed = replay_ledger(self._ledger, newest, progress=self._session.progress())
@@ -120,8 +121,7 @@ class Rounds:
             if folder is not None:
                 remember_proof(self._session, folder)
             figures, header, committed = proved.made.figures, proved.made.header, proved.recorded.sequence
-        # What was recorded between the state and its commitment is looked at in the next round.
-        self._last = newest + 1 if committed == newest + 1 else newest
+        self._seen = newest  # what was recorded between state and commitment is of the next round
         findings = solvency_findings(figures, sequence=newest, commitment=committed)
         self._session.emit_line(
             _document(header, figures, findings, committed), _line(header, figures, findings, committed)
@@ -129,6 +129,13 @@ class Rounds:
         if figures.solvent is None:
             self._session.tell("warning: solvency is not decided: replay venue says what is not known")
         return bool(findings)
+
+    def _is_quiet(self, newest: int) -> bool:
+        """Tell whether nothing came but commitments, one's own or another watch's: they are no news."""
+        query = EventQuery(from_sequence=self._seen + 1, to_sequence=newest)
+        quiet = all(event.type == "StateCommitted" for event in self._ledger.events(query))
+        self._seen = newest if quiet else self._seen
+        return quiet
 
 
 def _document(

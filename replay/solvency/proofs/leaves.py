@@ -87,7 +87,7 @@ class Blinding:
         Args:
             seed: secret, 32 bytes or more of a random source.
             origin: the ledger's.
-            as_of_sequence: of the state that the tree is about; nonces of two trees are never the same.
+            as_of_sequence: of the state that the tree is about; nonces of two states are never the same.
 
         Raises:
             SeedUnusableError: the seed is shorter.
