@@ -62,7 +62,7 @@ from replay.solvency import (
     state_roots,
 )
 from replay.solvency.proofs.commitment import TOTALS
-from replay.state.records import Account
+from replay.state.records import Account, Flow
 from replay.state.venue_state import VenueState
 
 if TYPE_CHECKING:
@@ -197,8 +197,8 @@ def state_root(assets: int) -> dict[str, float]:
     state = VenueState(origin=ORIGIN, valuation_currency="USD")
     for each in Customers(ACCOUNTS_OF_STATE, assets)():
         amounts = each.claim.amounts
-        flows = {("deposit", asset): amount for asset, amount in amounts.items()}
-        state.accounts[each.customer] = Account(each.customer, balances=amounts, flows=flows)  # type: ignore[arg-type]
+        flows: dict[tuple[Flow, str], Decimal] = {("deposit", asset): amounts[asset] for asset in amounts}
+        state.accounts[each.customer] = Account(each.customer, balances=amounts, flows=flows)
     begun = time.perf_counter()
     state_roots(state, SubjectHistories())
     seconds = time.perf_counter() - begun
