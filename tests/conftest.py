@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.postgres import fresh_database, make_system_folder, running_server
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _SYSTEM_FOLDER = pytest.StashKey[Path]()
+
+# Tests are never timed: a busy machine makes no law fail.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:
