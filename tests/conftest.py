@@ -20,7 +20,9 @@ _REPOSITORY = Path(__file__).resolve().parent.parent
 _SYSTEM_FOLDER = pytest.StashKey[Path]()
 
 # Tests are never timed: a busy machine makes no law fail.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "untimed", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("untimed")
 
 
