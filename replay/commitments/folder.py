@@ -1,7 +1,7 @@
 """The folder of a proof: what is published, and beside it the auditor's part, which is not.
 
 Written beside its place and put there whole. The auditor's part streams, in and out; a customer's leaf is
-found in it and read with its path without reading the rest.
+looked up in it and read with its path, and nothing else of it is kept in memory.
 """
 
 from __future__ import annotations
